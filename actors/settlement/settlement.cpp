@@ -1,0 +1,364 @@
+#include "actors/settlement/settlement.hpp"
+
+#include "actors/project/suspense.hpp"
+#include "actors/project/text.hpp"
+#include "actors/vendor/vendor.pb.h"
+#include "runtime/decider/account.hpp"
+
+namespace rahat {
+
+namespace {
+
+using state = settlement::state;
+using event = settlement::event;
+
+error wrong_status(const state& now, std::string_view needed) {
+  return reject(errc::wrong_status, "the settlement is " +
+                                        std::string(settlement::status_name(now.status())) +
+                                        ": " + std::string(needed));
+}
+
+entity_ref vendor_of(const state& now) {
+  return {"vendor", uuid::from_raw(now.details().vendor())};
+}
+
+std::optional<error> fault_in(const pb::OpenSettlement& ask) {
+  if (uuid::from_raw(ask.vendor()).is_nil())
+    return reject(errc::invalid_input, "name the vendor by its id", "vendor");
+  if (uuid::from_raw(ask.project()).is_nil())
+    return reject(errc::invalid_input, "name the project by its id", "project");
+  if (!ask.currency().empty() && !is_currency(ask.currency()))
+    return reject(errc::invalid_input, "a currency has three capital letters, e.g. NPR",
+                  "currency");
+  return std::nullopt;
+}
+
+// ---- what the vendor is told -----------------------------------------------------------------
+
+pb::VendorMessage quote_question(const pb::OpenSettlement& details, const std::string& currency,
+                                 const context& ctx) {
+  pb::VendorMessage question;
+  auto& quote = *question.mutable_quote();
+  assign(*quote.mutable_settlement(), ctx.self);
+  quote.set_project(details.project());
+  quote.set_currency(currency);
+  return question;
+}
+
+pb::VendorMessage pay_order(const state& now, const context& ctx) {
+  pb::VendorMessage order;
+  auto& pay = *order.mutable_pay();
+  assign(*pay.mutable_settlement(), ctx.self);
+  pay.set_project(now.details().project());
+  pay.set_currency(now.currency());
+  pay.set_outside_account(now.outside_account());
+  return order;
+}
+
+pb::VendorMessage release_order(const state& now, const context& ctx) {
+  pb::VendorMessage order;
+  auto& release = *order.mutable_release();
+  assign(*release.mutable_settlement(), ctx.self);
+  release.set_project(now.details().project());
+  release.set_currency(now.currency());
+  return order;
+}
+
+// ---- what clients ask ------------------------------------------------------------------------
+
+result open(const state& now, const pb::OpenSettlement& ask, const context& ctx) {
+  if (now.status() != pb::SETTLEMENT_NONE)
+    return reject(errc::already_exists, "this settlement exists already");
+  if (auto fault = fault_in(ask))
+    return *fault;
+
+  event happened;
+  auto& opened = *happened.mutable_opened();
+  *opened.mutable_ask() = ask;
+  opened.set_by(ctx.who.user);
+  opened.set_at_us(ctx.now_us);
+  pb::ProjectMessage question;
+  assign(*question.mutable_ask()->mutable_asker(), ctx.self);
+  decision d;
+  d.record(happened);
+  d.tell({"project", uuid::from_raw(ask.project())}, question).status(201);
+  return d;
+}
+
+result request(const state& now, const context& ctx) {
+  if (now.status() == pb::SETTLEMENT_REQUESTING)
+    return wrong_status(now, "the vendor's answer is on its way");
+  if (now.status() != pb::SETTLEMENT_OPEN)
+    return wrong_status(now, "only an open settlement can be requested");
+  if (!now.project_asked() && now.outside_account().empty())
+    return wrong_status(now, "there is no such project; open another settlement");
+  auto& currency = now.details().currency();
+  if (!now.project_asked() && !currency.empty() && currency != now.currency())
+    return reject(errc::wrong_currency,
+                  "the project's money is in " + now.currency() + ": open another settlement");
+
+  event happened;
+  happened.mutable_requested()->set_by(ctx.who.user);
+  happened.mutable_requested()->set_request(ctx.request_id.raw());
+  decision d;
+  d.record(happened).postpone();
+  if (!now.project_asked())
+    d.tell(vendor_of(now), quote_question(now.details(), now.currency(), ctx));
+  return d;
+}
+
+result approve(const state& now, const pb::ApproveSettlement& ask, const context& ctx) {
+  if (now.status() != pb::SETTLEMENT_REQUESTED)
+    return wrong_status(now, "only a requested settlement can be approved");
+  if (ctx.who.user == now.requested_by())
+    return reject(errc::maker_is_checker,
+                  "whoever requested a settlement cannot approve it: ask another checker");
+  if (!is_text(ask.note(), settlement::max_note))
+    return reject(errc::invalid_input, "the note has at most 1000 characters", "note");
+
+  event happened;
+  auto& approved = *happened.mutable_approved();
+  approved.set_by(ctx.who.user);
+  approved.set_note(ask.note());
+  approved.set_at_us(ctx.now_us);
+  decision d;
+  d.record(happened);
+  return d;
+}
+
+result pay(const state& now, const context& ctx) {
+  if (now.status() == pb::SETTLEMENT_PAYING)
+    return wrong_status(now, "the vendor's answer is on its way");
+  if (now.status() != pb::SETTLEMENT_APPROVED)
+    return wrong_status(now, "only an approved settlement can be paid");
+
+  event happened;
+  happened.mutable_pay_asked()->set_by(ctx.who.user);
+  happened.mutable_pay_asked()->set_request(ctx.request_id.raw());
+  decision d;
+  d.record(happened).tell(vendor_of(now), pay_order(now, ctx)).postpone();
+  return d;
+}
+
+// ---- what other entities tell ----------------------------------------------------------------
+
+void record_refusal(decision& d, const state& now, error why) {
+  event happened;
+  happened.mutable_refused()->set_reason(why.message);
+  d.record(happened);
+  d.refuse_request(uuid::from_raw(now.waiting_request()), std::move(why));
+}
+
+/// Only the first answer counts: currency and accounts of a project never change.
+decision project_known(const state& now, const pb::ProjectFact& project, const context& ctx) {
+  if (!now.project_asked() || project.project() != now.details().project())
+    return {};
+  bool exists = project.status() != pb::PROJECT_NONE;
+  event happened;
+  auto& known = *happened.mutable_project_known();
+  known.set_exists(exists);
+  known.set_currency(project.currency());
+  known.set_outside_account(project.outside_account());
+  decision d;
+  d.record(happened);
+  if (now.status() != pb::SETTLEMENT_REQUESTING)
+    return d;
+  auto& currency = now.details().currency();
+  if (!exists)
+    record_refusal(d, now, reject(errc::wrong_status, "the project does not exist"));
+  else if (!currency.empty() && currency != project.currency())
+    record_refusal(d, now,
+                   reject(errc::wrong_currency, "the project's money is in " + project.currency() +
+                                                    ": open another settlement"));
+  else
+    d.tell(vendor_of(now), quote_question(now.details(), project.currency(), ctx));
+  return d;
+}
+
+decision quoted(const state& now, const pb::SettlementQuote& quote, const context& ctx) {
+  decision d;
+  if (now.status() == pb::SETTLEMENT_OPEN && quote.refused().empty())
+    d.tell(vendor_of(now), release_order(now, ctx)); // held at the vendor for nobody
+  if (now.status() != pb::SETTLEMENT_REQUESTING || now.project_asked())
+    return d;
+  if (!quote.refused().empty()) {
+    record_refusal(d, now, reject(errc::wrong_status, quote.refused()));
+    return d;
+  }
+  event happened;
+  *happened.mutable_quoted()->mutable_quote() = quote;
+  d.record(happened);
+  d.answer_request(uuid::from_raw(now.waiting_request()), settlement::answer());
+  return d;
+}
+
+decision paid(const state& now, const pb::SettlementPaid& outcome, const context& ctx) {
+  decision d;
+  if (now.status() != pb::SETTLEMENT_PAYING)
+    return d;
+  if (!outcome.refused().empty()) {
+    record_refusal(d, now, reject(errc::wrong_status, outcome.refused()));
+    return d;
+  }
+  must_hold(outcome.amount_minor() == now.quote().sum_minor(),
+            "the vendor was paid another sum than the approved one");
+  event happened;
+  auto& done = *happened.mutable_paid();
+  done.set_purpose(outcome.purpose());
+  done.set_amount_minor(outcome.amount_minor());
+  done.set_at_us(ctx.now_us);
+  d.record(happened);
+  d.answer_request(uuid::from_raw(now.waiting_request()), settlement::answer());
+  return d;
+}
+
+// ---- evolve ----------------------------------------------------------------------------------
+
+void on(state& now, const pb::SettlementOpened& e) {
+  now.set_status(pb::SETTLEMENT_OPEN);
+  *now.mutable_details() = e.ask();
+  now.set_created_by(e.by());
+  now.set_created_us(e.at_us());
+  now.set_project_asked(true);
+}
+
+void on(state& now, const pb::SettlementProjectKnown& e) {
+  now.set_project_asked(false);
+  if (!e.exists()) {
+    now.set_reason("the project does not exist");
+    return;
+  }
+  now.set_currency(e.currency());
+  now.set_outside_account(e.outside_account());
+}
+
+void on(state& now, const pb::SettlementRequestedEvent& e) {
+  now.set_status(pb::SETTLEMENT_REQUESTING);
+  now.set_requested_by(e.by());
+  now.set_waiting_request(e.request());
+  now.clear_reason();
+}
+
+void on(state& now, const pb::SettlementQuotedEvent& e) {
+  now.set_status(pb::SETTLEMENT_REQUESTED);
+  *now.mutable_quote() = e.quote();
+  now.clear_waiting_request();
+}
+
+void on(state& now, const pb::SettlementRefused& e) {
+  now.set_status(now.status() == pb::SETTLEMENT_PAYING ? pb::SETTLEMENT_APPROVED
+                                                       : pb::SETTLEMENT_OPEN);
+  now.set_reason(e.reason());
+  now.clear_waiting_request();
+}
+
+void on(state& now, const pb::SettlementApprovedEvent& e) {
+  now.set_status(pb::SETTLEMENT_APPROVED);
+  now.set_approved_by(e.by());
+}
+
+void on(state& now, const pb::SettlementPayAsked& e) {
+  now.set_status(pb::SETTLEMENT_PAYING);
+  now.set_waiting_request(e.request());
+  now.clear_reason();
+}
+
+void on(state& now, const pb::SettlementPaidEvent& e) {
+  now.set_status(pb::SETTLEMENT_PAID);
+  now.set_purpose(e.purpose());
+  now.set_paid_minor(e.amount_minor());
+  now.set_paid_us(e.at_us());
+  now.clear_waiting_request();
+}
+
+void on(state& now, const pb::SettlementStrayCredit& e) {
+  if (!e.returned())
+    hold_in_suspense(*now.mutable_suspense(), e.currency(), e.amount_minor());
+}
+
+} // namespace
+
+result settlement::decide(const state& now, const command& ask, const context& ctx) {
+  if (now.status() == pb::SETTLEMENT_NONE && !ask.has_open())
+    return reject(errc::not_found, "there is no such settlement: check its id");
+  switch (ask.command_case()) {
+    case command::kOpen: return open(now, ask.open(), ctx);
+    case command::kRequest: return request(now, ctx);
+    case command::kApprove: return approve(now, ask.approve(), ctx);
+    case command::kPay: return pay(now, ctx);
+    case command::COMMAND_NOT_SET: break;
+  }
+  return reject(errc::invalid_input, "this command is not known to settlements");
+}
+
+decision settlement::told(const state& now, const message& message, const context& ctx) {
+  using told = settlement::message;
+  switch (message.message_case()) {
+    case told::kProject: return project_known(now, message.project(), ctx);
+    case told::kQuote: return quoted(now, message.quote(), ctx);
+    case told::kPaid: return paid(now, message.paid(), ctx);
+    case told::MESSAGE_NOT_SET: break;
+  }
+  throw broken_invariant("a settlement was told something unknown");
+}
+
+/// It has no account, so nothing that comes can be meant for it.
+decision settlement::credited(const state&, const wire::Credit& credit, const context& ctx) {
+  event happened;
+  auto& stray = *happened.mutable_stray_credit();
+  stray.set_purpose(credit.purpose());
+  stray.set_account(credit.credit_account());
+  stray.set_amount_minor(credit.amount_minor());
+  stray.set_currency(credit.currency());
+  stray.set_returned(!is_return(credit));
+  decision d;
+  d.record(happened);
+  if (!is_return(credit))
+    d.move(return_to_source(credit, ctx));
+  return d;
+}
+
+void settlement::evolve(state& now, const event& happened) {
+  switch (happened.event_case()) {
+    case event::kOpened: return on(now, happened.opened());
+    case event::kProjectKnown: return on(now, happened.project_known());
+    case event::kRequested: return on(now, happened.requested());
+    case event::kQuoted: return on(now, happened.quoted());
+    case event::kRefused: return on(now, happened.refused());
+    case event::kApproved: return on(now, happened.approved());
+    case event::kPayAsked: return on(now, happened.pay_asked());
+    case event::kPaid: return on(now, happened.paid());
+    case event::kStrayCredit: return on(now, happened.stray_credit());
+    case event::EVENT_NOT_SET: break;
+  }
+  throw broken_invariant("a settlement's journal holds an event that this release cannot read");
+}
+
+query_keys settlement::keys(const state& now) {
+  query_keys keys;
+  keys.project = uuid::from_raw(now.details().project());
+  keys.parent = uuid::from_raw(now.details().vendor());
+  keys.status = status_name(now.status());
+  keys.created_us = now.created_us();
+  return keys;
+}
+
+std::vector<owned_total> settlement::totals(const state& now) {
+  std::vector<owned_total> out;
+  add_totals(out, now.suspense());
+  return out;
+}
+
+std::string_view settlement::status_name(pb::SettlementStatus status) {
+  switch (status) {
+    case pb::SETTLEMENT_OPEN: return "open";
+    case pb::SETTLEMENT_REQUESTING: return "requesting";
+    case pb::SETTLEMENT_REQUESTED: return "requested";
+    case pb::SETTLEMENT_APPROVED: return "approved";
+    case pb::SETTLEMENT_PAYING: return "paying";
+    case pb::SETTLEMENT_PAID: return "paid";
+    default: return "none";
+  }
+}
+
+} // namespace rahat

@@ -1,0 +1,149 @@
+#pragma once
+
+#include "gateways/http/handler.hpp"
+#include "gateways/http/json_body.hpp"
+#include "gateways/rest/routes.hpp"
+#include "gateways/rest/schema.hpp"
+#include "runtime/decider/account.hpp"
+
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+/// What the resources share: how a request becomes a command, a reply becomes a response and a
+/// query becomes a page. Thread-safe, stateless but for the context.
+namespace rahat::rest {
+
+using shared_context = std::shared_ptr<const rest_context>;
+using roles = std::vector<std::string>;
+
+inline constexpr std::uint32_t default_page = 50;
+inline constexpr std::uint32_t max_page = 200;
+inline constexpr std::size_t max_cursor_bytes = 512;
+
+/// Bytes of free text the edge lets through; how many characters a field may have is its kind's
+/// rule.
+inline constexpr std::size_t max_text = 20'000;
+
+/// The serialised command of a kind, or what is wrong with the request.
+using command_reader = std::function<std::variant<std::string, error>(const http::request&)>;
+
+/// Reads the JSON body into a command: `read(json_reader&, Command&)`. An empty body counts as {}.
+template <class Command, class Read>
+command_reader reads(Read read) {
+  return [read](const http::request& from) -> std::variant<std::string, error> {
+    http::json_reader in(from.body.empty() ? std::string_view("{}") : std::string_view(from.body));
+    Command out;
+    read(in, out);
+    if (auto wrong = in.finish())
+      return *wrong;
+    return out.SerializeAsString();
+  };
+}
+
+/// A UUID in a body, as its 16 raw bytes; empty when it is wrong, which `in` has then kept.
+std::string require_id(http::json_reader& in, std::string_view name);
+
+/// A day (YYYY-MM-DD) in a body; "" when absent.
+std::string optional_date(http::json_reader& in, std::string_view name);
+
+/// The version an If-Match header names; nothing for "*" or no header; an error for anything that
+/// is not one ETag of ours.
+std::variant<std::optional<std::uint64_t>, error> seen_version(std::string_view if_match);
+
+bool none_match(std::string_view if_none_match, std::uint64_t version);
+
+/// A page's bounds from ?limit= and ?cursor=.
+struct page_request {
+  std::uint32_t limit = default_page;
+  std::string cursor;
+};
+std::variant<page_request, error> page_of(const http::request& from);
+
+/// The two parameters that every list takes, followed by `more`.
+std::vector<http::route::parameter>
+list_parameters(std::vector<http::route::parameter> more = {});
+
+/// `{"items":[...],"next":...}`
+http::response page_response(const std::vector<std::string>& items, std::string_view next);
+
+/// A cursor that is a number of ours, e.g. the last line shown; `otherwise` when there is none.
+std::variant<std::int64_t, error> number_cursor(std::string_view cursor, std::int64_t otherwise);
+
+/// What a POST answers beyond its reply.
+struct reply_shape {
+  unsigned success = 200;
+  std::string location_prefix; // "/v2/projects/": Location of a created entity
+  std::function<void(std::string& body)> amend;
+};
+
+/// Sends a command and answers with its reply. `id` is the request's id.
+void submit(const shared_context& with, const http::request& from, const entity_ref& target,
+            const uuid& id, std::string command, reply_shape shape, const http::responder& done);
+
+uuid request_id(const http::request& from);
+
+/// Keyed, over everything a client said but the path, which the request id covers.
+std::uint64_t payload_hash(const rest_context& with, const http::request& from);
+
+/// ETag, Rahat-Shard and Rahat-Position.
+void add_place(http::response& to, std::uint64_t version, shard_id shard, std::uint64_t position);
+
+/// Errors that say which kind of thing is missing; other errors are passed on as they are.
+http::response problem_of(const error& why, std::string_view kind);
+
+/// The routes that every kind has. `kind` is its name, `plural` stands in its paths.
+class entity_resource {
+public:
+  entity_resource(shared_context with, std::string kind, std::string plural, std::string schema);
+
+  /// POST /v2/<plural>: 201 with Location.
+  http::route create(std::string summary, roles who, std::string body_schema,
+                     command_reader read) const;
+
+  /// POST /v2/<plural>/{id}/<verb>
+  http::route act(std::string verb, std::string summary, roles who, std::string body_schema,
+                  command_reader read) const;
+
+  /// GET /v2/<plural>/{id} with ETag and 304.
+  http::route one(std::string summary) const;
+
+  /// GET /v2/<plural>?project=&status=&<parent>=; "" leaves a filter out.
+  http::route list(std::string summary, bool by_project, std::string by_parent,
+                   std::initializer_list<std::string_view> statuses) const;
+
+  /// The entity that {id} names; nothing if it is no UUID.
+  std::optional<entity_ref> target(const http::request& from) const;
+  error unknown() const;
+
+  const shared_context& context() const { return with_; }
+  const std::string& tag() const { return plural_; }
+  const std::string& schema() const { return schema_; }
+  std::string path() const { return "/v2/" + plural_; }
+
+private:
+  shared_context with_;
+  std::string kind_;
+  std::string plural_;
+  std::string schema_;
+};
+
+/// Reads the entity's view, then goes on with it; unknown ids and failures are answered here.
+void with_view(const entity_resource& of, const http::request& from, const http::responder& done,
+               std::function<void(entity_view)> then);
+
+// Each kind's part of the table, in a file of its own.
+http::route_table project_routes(const shared_context& with);
+http::route_table upload_routes(const shared_context& with);
+http::route_table batch_routes(const shared_context& with);
+http::route_table disbursement_routes(const shared_context& with);
+http::route_table vendor_routes(const shared_context& with);
+http::route_table redemption_routes(const shared_context& with);
+http::route_table settlement_routes(const shared_context& with);
+
+} // namespace rahat::rest

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace pqxx {
+class connection_base;
+}
+
+namespace rahat {
+
+/// Something about the database that an operator has to know.
+struct finding {
+  enum class weight {
+    refuse, // readiness stays red: what is acknowledged could be lost or altered
+    risk,   // the node serves; the operator accepts the risk
+  };
+  weight how = weight::risk;
+  std::string name;     // stable, e.g. "fsync_off"
+  std::string sentence; // what it means and what to do
+};
+
+/// Looks at the server with the service's connection: version, fsync, full_page_writes,
+/// synchronous_commit, checksums, standbys, and whether this role could alter the journal. Empty
+/// when all is well. Throws pqxx's errors.
+std::vector<finding> examine_database(pqxx::connection_base& service);
+
+} // namespace rahat

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+
+namespace rahat {
+
+/// Time since boot, sleep included (CLOCK_BOOTTIME): CLOCK_MONOTONIC stops in a suspended machine
+/// and would let a node that slept believe in its lease.
+using boot_time = std::chrono::nanoseconds;
+
+/// The clock port of the lease. Must be callable from any thread.
+using boot_clock = std::function<boot_time()>;
+
+/// The real clock; the only place of the lease that reads one.
+boot_time read_boot_clock();
+
+/// How a lease runs. The defaults are the ones that ARCHITECTURE states.
+struct lease_terms {
+  std::chrono::milliseconds ttl{3000};
+  std::chrono::milliseconds renew_every{1000};
+  /// The holder stops this long before the database would let go of it, for the two clocks' drift.
+  std::chrono::milliseconds margin{500};
+};
+
+/// Why an incarnation may never serve again; the process has to stop (or start anew).
+enum class lease_end {
+  none,
+  declared_dead,    // another member wrote Dead, or this node left
+  superseded,       // a later start of this node has raised the incarnation
+  other_generation, // the database was promoted or restored (R8)
+};
+
+const char* to_string(lease_end why);
+
+/// The lease's logic without I/O and without a clock of its own. `beat` and the readers may be
+/// called by any thread and take no lock; `renewed` and `end` by the lease's thread alone.
+class lease_state {
+public:
+  explicit lease_state(lease_terms terms) : terms_(terms) {}
+
+  /// The scheduler is alive at `now`.
+  void beat(boot_time now);
+
+  /// True while the last beat is younger than ttl and nothing has ended the lease: a wedged node
+  /// does not renew and so lets go.
+  bool may_renew(boot_time now) const;
+
+  /// The database has confirmed a renewal that was sent at `sent_at`. Counted from the sending: the
+  /// database cannot have counted from an earlier moment.
+  void renewed(boot_time sent_at);
+
+  /// Terminal: the first reason stays.
+  void end(lease_end why);
+
+  /// True while the holder may serve.
+  bool valid(boot_time now) const;
+
+  lease_end ended() const { return ended_.load(std::memory_order_acquire); }
+  const lease_terms& terms() const { return terms_; }
+
+private:
+  const lease_terms terms_;
+  std::atomic<boot_time::rep> last_beat_{never};
+  std::atomic<boot_time::rep> serve_until_{never};
+  std::atomic<lease_end> ended_{lease_end::none};
+
+  static constexpr boot_time::rep never = -1;
+};
+
+} // namespace rahat

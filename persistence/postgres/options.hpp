@@ -1,0 +1,68 @@
+#pragma once
+
+#include "persistence/lease/generation.hpp"
+#include "persistence/lease/node_identity.hpp"
+#include "persistence/postgres/probe.hpp"
+#include "runtime/decider/id.hpp"
+#include "runtime/ports/clock.hpp"
+#include "runtime/ports/random.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace rahat::pg {
+
+/// Bounds of the store. At each of them something stated happens.
+namespace limits {
+/// A batch ends at whichever comes first; one commit beyond it goes alone.
+inline constexpr std::size_t batch_rows = 2'000;
+inline constexpr std::size_t batch_bytes = 1 << 20;
+/// Chunks of pay lists in one batch: each costs the server some milliseconds.
+inline constexpr std::size_t batch_payments = 4;
+/// Bytes queued at a writer before `writer_credit` is used up; the store does not refuse beyond it.
+inline constexpr std::int64_t writer_bytes = 8 << 20;
+/// Entities whose last seq a writer remembers. One that was forgotten costs a query.
+inline constexpr std::size_t known_entities = 131'072;
+/// Reads that wait for a reader; beyond: errc::overloaded.
+inline constexpr std::size_t waiting_reads = 10'000;
+/// Acknowledgements, snapshots and parked messages that wait for housekeeping. Acknowledgements
+/// and snapshots beyond are dropped (they are caches), the oldest parked one is.
+inline constexpr std::size_t waiting_acks = 100'000;
+inline constexpr std::size_t waiting_snapshot_bytes = 64 << 20;
+inline constexpr std::size_t waiting_parked = 10'000;
+/// Items of a list page.
+inline constexpr std::uint32_t page_items = 200;
+} // namespace limits
+
+/// How the store is built. `clock`, `random` and `probe` must outlive it; nullptr takes the system's
+/// and a probe that counts nothing.
+struct store_options {
+  std::string conninfo;  // of the service role
+  node_identity me;      // names the connections
+  generation now;        // of the database; another one fences every shard (R8)
+  unsigned writers = 1;  // writer = shard mod writers, fixed for the store's life
+  unsigned readers = 2;
+  const clock* time = nullptr;
+  random* chance = nullptr;
+  store_probe* probe = nullptr;
+  /// Below the lease's ttl, so that a taker never waits longer for a shard row (R5).
+  std::chrono::milliseconds lock_timeout{2'000};
+  std::chrono::milliseconds idle_in_transaction_timeout{2'000};
+  std::chrono::milliseconds tcp_timeout{2'500};
+  /// How long `stop` waits for queued commits before it fails them as unavailable.
+  std::chrono::milliseconds stop_patience{5'000};
+  /// How long a read is tried again over lost connections before it fails as unavailable.
+  std::chrono::milliseconds read_patience{10'000};
+};
+
+/// A shard that this node owns, and where its chain stands.
+struct owned_shard {
+  shard_id shard = 0;
+  std::uint64_t epoch = 0;
+  std::uint64_t head_position = 0;
+  std::string head_hash; // 32 bytes
+};
+
+} // namespace rahat::pg

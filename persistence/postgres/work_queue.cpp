@@ -1,0 +1,76 @@
+#include "persistence/postgres/work_queue.hpp"
+
+namespace rahat::pg {
+
+std::size_t rows_of(const commit& c) {
+  std::size_t rows = 1 + (c.request ? 1 : 0) + c.answered.size() + c.transfers.size()
+                     + c.payments.size() + c.accounts.size() + c.outbox.size() + c.timers.size()
+                     + c.queries.size() + c.totals.size();
+  for (auto& list : c.lines)
+    rows += list.rows.size();
+  for (auto& chunk : c.staged)
+    rows += 2 * chunk.rows.size() + chunk.errors.size(); // each row brings its key
+  return rows;
+}
+
+void work_queue::push(const entity_ref& entity, step s) {
+  auto& slot = *lines_.try_emplace(entity).first;
+  if (slot.second.steps.empty())
+    turns_.push_back(&slot);
+  slot.second.steps.push_back(std::move(s));
+}
+
+void work_queue::push(std::unique_ptr<queued_commit> c) {
+  ++commits_;
+  const auto& entity = c->what.entity; // stays: the step holds the commit by pointer
+  push(entity, {std::move(c), nullptr});
+}
+
+void work_queue::push(std::unique_ptr<queued_load> l) {
+  const auto& entity = l->entity;
+  push(entity, {nullptr, std::move(l)});
+}
+
+work_queue::round work_queue::take(const bounds& most) {
+  round out;
+  ++round_;
+  std::size_t rows = 0, bytes = 0, payments = 0;
+  std::size_t waiting = 0; // lines met in a row that could give nothing
+  while (!turns_.empty() && waiting < turns_.size()) {
+    auto* slot = turns_.front();
+    auto& line = slot->second;
+    auto& head = line.steps.front();
+    if (head.load != nullptr && line.taken_in == round_) {
+      turns_.pop_front();
+      turns_.push_back(slot); // behind its own commits: next round
+      ++waiting;
+      continue;
+    }
+    if (head.commit != nullptr) {
+      const auto& c = head.commit->what;
+      const auto more = rows_of(c);
+      const bool fits = rows + more <= most.rows && bytes + head.commit->bytes <= most.bytes
+                        && payments + c.payments.size() <= most.payments;
+      if (!fits && !out.commits.empty())
+        break;
+      rows += more;
+      bytes += head.commit->bytes;
+      payments += c.payments.size();
+      line.taken_in = round_;
+      --commits_;
+      out.commits.push_back(std::move(head.commit));
+    } else {
+      out.loads.push_back(std::move(head.load));
+    }
+    waiting = 0;
+    turns_.pop_front();
+    line.steps.pop_front();
+    if (line.steps.empty())
+      lines_.erase(lines_.find(slot->first));
+    else
+      turns_.push_back(slot);
+  }
+  return out;
+}
+
+} // namespace rahat::pg

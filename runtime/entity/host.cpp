@@ -1,0 +1,636 @@
+#include "runtime/entity/host.hpp"
+
+#include "runtime/decider/account.hpp"
+#include "runtime/entity/host_cause.hpp"
+
+#include <algorithm>
+
+namespace rahat {
+
+namespace {
+
+constexpr std::string_view work_timer = "work";
+
+template <class... F>
+struct overloaded : F... {
+  using F::operator()...;
+};
+
+double seconds(std::chrono::steady_clock::duration d) {
+  return std::chrono::duration<double>(d).count();
+}
+
+bool takes_credit(const mail& m) {
+  return std::holds_alternative<mail_request>(m) || std::holds_alternative<mail_look>(m)
+         || std::holds_alternative<mail_told>(m);
+}
+
+} // namespace
+
+// -- commit_inbox -----------------------------------------------------------------
+
+void commit_inbox::committed(std::uint64_t seq, std::uint64_t position) {
+  std::unique_lock lock{mutex_};
+  waiting_.committed.emplace_back(seq, position);
+  notify(lock);
+}
+
+void commit_inbox::failed(std::uint64_t seq, const commit_refusal& why) {
+  std::unique_lock lock{mutex_};
+  if (!waiting_.failure) { // the first one tells the reason; its successors are superseded
+    waiting_.failure = why;
+    waiting_.failed_seq = seq;
+  }
+  notify(lock);
+}
+
+void commit_inbox::notify(std::unique_lock<std::mutex>& lock) {
+  if (std::exchange(notified_, true))
+    return;
+  lock.unlock();
+  post_(mail_commits{});
+}
+
+commit_inbox::outcomes commit_inbox::take() {
+  std::unique_lock lock{mutex_};
+  notified_ = false;
+  return std::exchange(waiting_, {});
+}
+
+// -- host: life ---------------------------------------------------------------------
+
+host::host(environment env, const kind& k, entity_ref self, std::uint64_t incarnation,
+           std::shared_ptr<admission> credits, poster post)
+  : env_(env),
+    kind_(k),
+    self_(std::move(self)),
+    shard_(shard_of(self_)),
+    incarnation_(incarnation),
+    credits_(std::move(credits)),
+    post_(std::move(post)),
+    inbox_(std::make_shared<commit_inbox>(post_)),
+    model_(k.create()),
+    requests_(env.limits.request_ring),
+    outbox_(env.limits),
+    started_(env.time.steady()),
+    last_used_(started_) {
+  env_.probe.host_started(kind_.name());
+}
+
+host::~host() {
+  if (phase_ != phase::ended)
+    end(errc::unavailable, "the node is stopping");
+  env_.probe.host_stopped(kind_.name());
+}
+
+void host::start() {
+  env_.db.load(self_, incarnation_, kind_.evolve_version(),
+               [post = post_](outcome<loaded_entity> what) {
+                 post(mail_loaded{std::move(what)});
+               });
+}
+
+void host::on_loaded(mail_loaded m) {
+  if (auto* failure = std::get_if<error>(&m.what)) {
+    fail(false, "the entity could not be read: " + failure->message, {});
+    return;
+  }
+  auto& loaded = std::get<loaded_entity>(m.what);
+  try {
+    if (!loaded.snapshot.empty()) {
+      wire::Snapshot snapshot;
+      must_hold(snapshot.ParseFromString(loaded.snapshot), "a snapshot is unreadable");
+      model_->load(snapshot.state());
+      requests_.load(snapshot);
+      outbox_.load(snapshot);
+      for (auto& mark : snapshot.inbox())
+        heard_[ref_of(mark.source())] = mark.n();
+      for (auto& mark : snapshot.timers())
+        timers_[mark.name()] = mark.due_us();
+      seq_ = loaded.snapshot_seq;
+      snapshot_bytes_ = loaded.snapshot.size();
+    }
+    for (auto& row : loaded.tail) {
+      must_hold(row.seq == seq_ + 1, "the journal of an entity has a gap");
+      wire::Commit payload;
+      must_hold(payload.ParseFromString(row.payload), "a journal row is unreadable");
+      replay(payload);
+      seq_ = row.seq;
+      tail_bytes_ += row.payload.size();
+    }
+  } catch (const std::exception& e) {
+    fail(true, std::string{"the entity cannot be rebuilt: "} + e.what(), {});
+    return;
+  }
+  committed_ = seq_;
+  position_ = loaded.position;
+  phase_ = phase::running;
+  auto now = env_.time.steady();
+  env_.probe.host_recovered(kind_.name(), seconds(now - started_));
+  for (auto& row : loaded.outbox) {
+    outbox_.number_was_given(row.target, row.n);
+    outbox_.committed(row, now, [this](auto& target, auto n, auto& body) {
+      env_.out.tell(self_, target, n, body);
+    });
+  }
+  work_due_ = model_->has_work();
+  drain();
+}
+
+void host::replay(const wire::Commit& payload) {
+  for (auto& event : payload.events())
+    model_->evolve(event);
+  if (payload.has_request()) {
+    auto& r = payload.request();
+    requests_.remember(
+      {uuid::from_raw(r.id()), r.payload_hash(), r.at_us(), r.pending()});
+  }
+  for (auto& id : payload.answered())
+    requests_.answered(uuid::from_raw(id));
+  if (payload.has_inbox())
+    heard_[ref_of(payload.inbox().source())] = payload.inbox().n();
+  for (auto& mark : payload.outbox())
+    outbox_.number_was_given(ref_of(mark.target()), mark.n());
+  for (auto& mark : payload.timers()) {
+    if (mark.due_us() == 0)
+      timers_.erase(mark.name());
+    else
+      timers_[mark.name()] = mark.due_us();
+  }
+}
+
+// -- host: mail ---------------------------------------------------------------------
+
+void host::handle(mail m) {
+  if (phase_ == phase::ended) {
+    if (takes_credit(m))
+      --credits_->in_flight;
+    refuse(m, {errc::unavailable, "the entity has just been restarted: try again", {}});
+    return;
+  }
+  std::visit(overloaded{
+               [this](mail_loaded& x) { on_loaded(std::move(x)); },
+               [this](mail_commits&) { on_commits(); },
+               [this](mail_feed& x) { on_feed(std::move(x)); },
+               [this](mail_found& x) { on_found(std::move(x)); },
+               [this](mail_acknowledged& x) {
+                 auto now = env_.time.steady();
+                 if (outbox_.acknowledged(x.target, x.n, now, [this](auto& to, auto n, auto& body) {
+                       env_.out.tell(self_, to, n, body);
+                     }))
+                   env_.db.acknowledged(self_, x.target, x.n);
+                 go_on();
+               },
+               [this](mail_tick&) {
+                 if (phase_ == phase::running)
+                   take_tick();
+               },
+               [this](mail_work&) {
+                 work_posted_ = false;
+                 if (phase_ == phase::running)
+                   work();
+               },
+               [](mail_wake&) {},
+               [this](mail_stop& x) { end(errc::not_ready, x.why); },
+               [this, &m](auto&) { queue_.push_back(std::move(m)); },
+             },
+             m);
+  if (phase_ == phase::running) {
+    drain();
+    if (phase_ == phase::running && seq_ == 0)
+      try_retire(); // asked for something that does not exist: do not stay
+    if (phase_ == phase::running)
+      schedule();
+  }
+}
+
+void host::drain() {
+  while (phase_ == phase::running && !queue_.empty() && !looking_up_
+         && speculative() < env_.limits.speculative) {
+    auto next = std::move(queue_.front());
+    queue_.pop_front();
+    process(std::move(next));
+  }
+  if (phase_ == phase::running)
+    go_on();
+}
+
+void host::process(mail m) {
+  last_used_ = env_.time.steady();
+  if (takes_credit(m)) {
+    --credits_->in_flight;
+    env_.probe.mail_taken(kind_.name());
+  }
+  if (auto* r = std::get_if<mail_request>(&m))
+    take_request(std::move(*r));
+  else if (auto* l = std::get_if<mail_look>(&m))
+    take_look(std::move(*l));
+  else if (auto* t = std::get_if<mail_told>(&m))
+    take_told(std::move(*t));
+}
+
+void host::take_request(mail_request m) {
+  // Dropped before it is decided, never after: a decision is always told or found again by its id.
+  if (m.ask.deadline < env_.time.steady()) {
+    env_.probe.mail_refused(kind_.name(), "deadline");
+    m.done(error{errc::timed_out, "the request waited longer than its deadline: try again", {}});
+    return;
+  }
+  if (auto* mark = requests_.find(m.ask.id)) {
+    answer_repeated(*mark, std::move(m));
+    return;
+  }
+  if (requests_.may_have_forgotten(env_.time.now_us() - env_.limits.request_days_us)) {
+    env_.db.find_request(self_, m.ask.id,
+                         [post = post_, id = m.ask.id](outcome<std::optional<request_row>> row) {
+                           post(mail_found{id, std::move(row)});
+                         });
+    looking_up_ = std::move(m);
+    return;
+  }
+  decide_request(std::move(m));
+}
+
+void host::answer_repeated(const request_ring::mark& mark, mail_request m) {
+  env_.probe.request_repeated(kind_.name());
+  if (mark.payload_hash != m.ask.payload_hash) {
+    hold([done = std::move(m.done)](std::uint64_t, const error* failure) {
+      if (failure != nullptr)
+        done(*failure);
+      else
+        done(error{errc::idempotency_key_reused,
+                   "this Idempotency-Key was used for another request: choose a new key", {}});
+    });
+    return;
+  }
+  if (mark.pending) {
+    waiting_[mark.id].push_back(std::move(m.done));
+    return;
+  }
+  auto fresh = uncommitted_replies_.find(mark.id);
+  if (fresh != uncommitted_replies_.end()) {
+    hold([this, reply = fresh->second, done = std::move(m.done)](std::uint64_t, const error* e) {
+      if (e != nullptr)
+        return done(*e);
+      done(reply);
+    });
+    return;
+  }
+  ++asked_store_;
+  env_.db.find_request(
+    self_, mark.id,
+    [post = post_, done = std::move(m.done)](outcome<std::optional<request_row>> row) {
+      if (auto* e = std::get_if<error>(&row)) {
+        done(*e);
+      } else {
+        auto& found = std::get<std::optional<request_row>>(row);
+        wire::Reply reply;
+        if (found && reply.ParseFromString(found->reply))
+          done(std::move(reply));
+        else
+          done(error{errc::unavailable, "the stored answer could not be read: try again", {}});
+      }
+      post(mail_found{uuid{}, std::optional<request_row>{}});
+    });
+}
+
+void host::on_found(mail_found m) {
+  if (m.request.is_nil()) { // an answer went out from the store's thread
+    --asked_store_;
+    return;
+  }
+  if (!looking_up_ || looking_up_->ask.id != m.request)
+    return;
+  auto waiting = std::move(*looking_up_);
+  looking_up_.reset();
+  if (auto* e = std::get_if<error>(&m.row)) {
+    waiting.done(*e);
+    return;
+  }
+  auto& found = std::get<std::optional<request_row>>(m.row);
+  if (!found) {
+    decide_request(std::move(waiting));
+    return;
+  }
+  env_.probe.request_repeated(kind_.name());
+  wire::Reply reply;
+  if (found->payload_hash != waiting.ask.payload_hash)
+    waiting.done(error{errc::idempotency_key_reused,
+                       "this Idempotency-Key was used for another request: choose a new key", {}});
+  else if (found->reply.empty())
+    waiting_[m.request].push_back(std::move(waiting.done));
+  else if (reply.ParseFromString(found->reply))
+    waiting.done(std::move(reply));
+  else
+    waiting.done(error{errc::internal, "the stored answer is unreadable", {}});
+}
+
+void host::decide_request(mail_request m) {
+  auto started = env_.time.steady();
+  auto refuse_with = [&](error e) {
+    env_.probe.turn_finished(kind_.name(), "command", to_string(e.code),
+                             seconds(env_.time.steady() - started));
+    hold([done = std::move(m.done), e = std::move(e)](std::uint64_t, const error* failure) {
+      done(failure != nullptr ? *failure : e);
+    });
+  };
+  if (m.ask.if_match && *m.ask.if_match != seq_) {
+    refuse_with({errc::precondition_failed,
+                 "it has changed since you looked at it (If-Match): read it again", {}});
+    return;
+  }
+  auto ctx = make_context(m.ask.who);
+  ctx.request_id = m.ask.id;
+  try {
+    auto outcome = model_->decide(m.ask.command, ctx);
+    if (auto* e = std::get_if<error>(&outcome)) {
+      refuse_with(std::move(*e));
+      return;
+    }
+    cause why;
+    why.request = &m;
+    commit_decision(std::move(std::get<decision>(outcome)), why);
+    env_.probe.turn_finished(kind_.name(), "command", "ok",
+                             seconds(env_.time.steady() - started));
+  } catch (const std::exception& e) {
+    if (phase_ == phase::ended) { // evolve broke: the host has failed as a whole
+      if (m.done)
+        m.done(error{errc::internal, "the entity failed", {}});
+      return;
+    }
+    refuse_with({errc::internal, std::string{"the request could not be decided: "} + e.what(), {}});
+  }
+}
+
+void host::take_look(mail_look m) {
+  if (m.deadline < env_.time.steady()) {
+    m.done(error{errc::timed_out, "the request waited longer than its deadline: try again", {}});
+    return;
+  }
+  if (seq_ == 0) {
+    m.done(error{errc::not_found, "there is no such " + self_.kind, {}});
+    return;
+  }
+  if (committed_ == seq_) { // the common case costs no allocation
+    m.done(entity_view{view(), seq_, shard_, position_});
+    return;
+  }
+  hold([v = entity_view{view(), seq_, shard_, 0},
+        done = std::move(m.done)](std::uint64_t position, const error* failure) mutable {
+    if (failure != nullptr)
+      return done(*failure);
+    v.position = position;
+    done(std::move(v));
+  });
+}
+
+void host::take_told(mail_told m) {
+  auto& last = heard_[m.source];
+  if (m.n <= last) { // seen: acknowledged again, but not before what we knew of it has committed
+    hold([this, source = m.source, n = last](std::uint64_t, const error* failure) {
+      if (failure == nullptr)
+        env_.out.acknowledge(source, self_, n);
+    });
+    return;
+  }
+  if (m.n != last + 1) { // an earlier one is missing; the source sends both again
+    env_.probe.dead_letter("message_gap");
+    return;
+  }
+  auto started = env_.time.steady();
+  cause why;
+  why.told = &m;
+  try {
+    wire::Told told;
+    must_hold(told.ParseFromString(m.body), "a message is unreadable");
+    auto ctx = make_context({m.source.str(), "entity"});
+    ctx.source = m.source;
+    auto d = told.has_credit() ? model_->credited(told.credit(), ctx)
+                               : model_->told(told.message(), ctx);
+    last = m.n;
+    commit_decision(std::move(d), why);
+    env_.probe.turn_finished(kind_.name(), "message", "ok",
+                             seconds(env_.time.steady() - started));
+  } catch (const std::exception& e) {
+    if (phase_ != phase::ended)
+      fail(true, std::string{"a message could not be applied: "} + e.what(), m.body);
+  }
+}
+
+void host::take_tick() {
+  auto now = env_.time.steady();
+  std::erase_if(armed_, [now](auto when) { return when <= now; });
+  outbox_.resend(now, [this](auto& to, auto n, auto& body) {
+    env_.probe.message_sent_again(kind_.name());
+    env_.out.tell(self_, to, n, body);
+  });
+  auto now_us = env_.time.now_us();
+  std::vector<std::pair<std::string, std::int64_t>> due;
+  for (auto& [name, at] : timers_)
+    if (name != work_timer && at <= now_us)
+      due.emplace_back(name, at);
+  for (auto& [name, at] : due) {
+    if (phase_ != phase::running || speculative() >= env_.limits.speculative)
+      break;
+    try {
+      auto ctx = make_context({"timer/" + name, "entity"});
+      // A timer is a command whose request id is (timer, due_at): fired once per setting.
+      ctx.request_id = derive_id({"timer", self_.kind, self_.id.raw(), name, std::to_string(at)});
+      cause why;
+      why.timer = &name;
+      commit_decision(model_->fired(name, ctx), why);
+    } catch (const std::exception& e) {
+      if (phase_ != phase::ended)
+        fail(true, "timer " + name + " failed: " + e.what(), {});
+      return;
+    }
+  }
+  if (phase_ == phase::running)
+    try_retire();
+}
+
+// -- host: own work -------------------------------------------------------------------
+
+void host::go_on() {
+  if (!work_due_ || work_posted_ || phase_ != phase::running)
+    return;
+  if (speculative() >= env_.limits.work_ahead
+      || outbox_.unacknowledged() >= env_.limits.unacknowledged)
+    return; // a commit or an acknowledgement brings us back here
+  if (feed_asked_)
+    return;
+  work_posted_ = true;
+  post_(mail_work{}); // behind the mail that is waiting: work does not starve clients
+}
+
+void host::work() {
+  if (!work_due_ || !model_->has_work()) {
+    work_due_ = false;
+    return;
+  }
+  auto started = env_.time.steady();
+  auto ctx = make_context({self_.str(), "entity"});
+  auto want = model_->feed_for();
+  if (want && (!feed_ || feed_->first != *want)) {
+    if (speculative() > 0 || feed_asked_)
+      return; // rows that are read must have been committed; the last commit calls go_on
+    feed_asked_ = want;
+    env_.db.feed(*want, [post = post_, asked = *want](outcome<wire::Feed> rows) {
+      post(mail_feed{asked, std::move(rows)});
+    });
+    return;
+  }
+  if (want)
+    ctx.feed = &feed_->second;
+  try {
+    auto d = model_->proceed(ctx);
+    feed_.reset();
+    if (d.empty()) {
+      work_due_ = false;
+      return;
+    }
+    commit_decision(std::move(d), cause{});
+    env_.probe.turn_finished(kind_.name(), "work", "ok", seconds(env_.time.steady() - started));
+  } catch (const std::exception& e) {
+    if (phase_ != phase::ended)
+      fail(true, std::string{"the entity cannot go on: "} + e.what(), {});
+  }
+}
+
+void host::on_feed(mail_feed m) {
+  feed_asked_.reset();
+  if (phase_ != phase::running)
+    return;
+  if (auto* e = std::get_if<error>(&m.rows)) {
+    fail(false, "rows could not be read: " + e->message, {});
+    return;
+  }
+  feed_.emplace(m.asked, std::move(std::get<wire::Feed>(m.rows)));
+}
+
+// -- host: commits that came back -------------------------------------------------------
+
+void host::on_commits() {
+  auto outcomes = inbox_->take();
+  for (auto& [seq, position] : outcomes.committed)
+    release(seq, position);
+  if (!outcomes.failure || phase_ == phase::ended)
+    return;
+  auto& f = *outcomes.failure;
+  if (f.why == commit_failure::fenced) {
+    end(errc::not_ready, "the shard has moved to another node: try again");
+    env_.out.failed(self_, incarnation_, false, f.message, {});
+    return;
+  }
+  bool rejected = f.why == commit_failure::rejected;
+  bool of_client = !client_seqs_.empty() && client_seqs_.front() == outcomes.failed_seq;
+  // A client whose command cannot be stored is told so and parks nobody; a message or own work that
+  // cannot be stored would come back for ever and counts towards parking.
+  end(errc::unavailable, "the entity was restarted (" + f.message + "): try again with the same key",
+      rejected ? outcomes.failed_seq : 0);
+  env_.out.failed(self_, incarnation_, rejected && !of_client, f.message, {});
+}
+
+void host::release(std::uint64_t seq, std::uint64_t position) {
+  committed_ = std::max(committed_, seq);
+  position_ = std::max(position_, position);
+  while (!client_seqs_.empty() && client_seqs_.front() <= seq)
+    client_seqs_.pop_front();
+  while (!held_.empty() && held_.front().seq <= seq) {
+    auto go = std::move(held_.front().go);
+    held_.pop_front();
+    go(position, nullptr);
+  }
+}
+
+void host::hold(std::function<void(std::uint64_t, const error*)> go) {
+  if (committed_ == seq_)
+    go(position_, nullptr);
+  else
+    held_.push_back({seq_, std::move(go)});
+}
+
+// -- host: the end ------------------------------------------------------------------------
+
+void host::refuse(mail& m, const error& why) {
+  if (auto* r = std::get_if<mail_request>(&m)) {
+    if (r->done)
+      r->done(why);
+  } else if (auto* l = std::get_if<mail_look>(&m)) {
+    if (l->done)
+      l->done(why);
+  }
+}
+
+void host::end(errc code, const std::string& why, std::uint64_t rejected_seq) {
+  phase_ = phase::ended;
+  error e{code, why, {}};
+  error rejected{errc::internal, "the request could not be stored: " + why, {}};
+  for (auto& h : std::exchange(held_, {}))
+    h.go(0, h.seq == rejected_seq ? &rejected : &e);
+  if (looking_up_)
+    looking_up_->done(e);
+  looking_up_.reset();
+  for (auto& [id, callbacks] : std::exchange(waiting_, {}))
+    for (auto& done : callbacks)
+      done(e);
+  for (auto& m : std::exchange(queue_, {})) {
+    if (takes_credit(m))
+      --credits_->in_flight;
+    refuse(m, e);
+  }
+}
+
+void host::fail(bool guilty, const std::string& reason, const std::string& body) {
+  end(errc::unavailable, "the entity was restarted (" + reason + "): try again with the same key");
+  env_.out.failed(self_, incarnation_, guilty, reason, body);
+}
+
+void host::schedule() {
+  auto now = env_.time.steady();
+  auto next = last_used_ + env_.limits.passivate_after;
+  if (next <= now)
+    next = now + env_.limits.passivate_after;
+  if (auto resend = outbox_.next_resend())
+    next = std::min(next, *resend);
+  auto now_us = env_.time.now_us();
+  for (auto& [name, at] : timers_)
+    if (name != work_timer)
+      next = std::min(next, now + std::chrono::microseconds(std::max<std::int64_t>(0, at - now_us)));
+  for (auto armed : armed_)
+    if (armed <= next)
+      return;
+  armed_.push_back(next);
+  env_.out.wake_at(self_, next);
+}
+
+void host::try_retire() {
+  auto now = env_.time.steady();
+  bool idle = queue_.empty() && held_.empty() && !looking_up_ && asked_store_ == 0
+              && waiting_.empty() && speculative() == 0 && outbox_.unacknowledged() == 0
+              && !feed_asked_ && !model_->has_work();
+  if (!idle || (seq_ != 0 && now - last_used_ < env_.limits.passivate_after))
+    return;
+  auto now_us = env_.time.now_us();
+  for (auto& [name, at] : timers_)
+    if (at < now_us + env_.limits.keep_for_timer_us)
+      return;
+  if (env_.out.retire(self_, incarnation_))
+    phase_ = phase::ended;
+}
+
+context host::make_context(const principal& who) const {
+  context ctx;
+  ctx.self = self_;
+  ctx.who = who;
+  ctx.now_us = env_.time.now_us();
+  return ctx;
+}
+
+std::shared_ptr<const std::string> host::view() {
+  if (!view_)
+    view_ = std::make_shared<const std::string>(model_->view(self_, seq_));
+  return view_;
+}
+
+} // namespace rahat

@@ -1,0 +1,211 @@
+#pragma once
+
+#include "runtime/decider/kind.hpp"
+#include "runtime/entity/limits.hpp"
+#include "runtime/entity/mail.hpp"
+#include "runtime/entity/outbox.hpp"
+#include "runtime/entity/probe.hpp"
+#include "runtime/entity/request_ring.hpp"
+#include "runtime/ports/clock.hpp"
+#include "runtime/ports/store.hpp"
+
+#include <atomic>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+namespace rahat {
+
+/// An event of a committed decision, on its way to the live hub.
+struct live_event {
+  entity_ref entity;
+  std::uint64_t seq = 0;
+  shard_id shard = 0;
+  std::uint64_t position = 0;
+  std::string type;
+  std::int64_t at_us = 0;
+  uuid project;
+  std::shared_ptr<const std::string> view;
+};
+
+/// What a host does to the world outside its store. Called on the host's thread.
+class host_outlet {
+public:
+  virtual ~host_outlet() = default;
+
+  /// Hands a message to the target's host. May be lost: the outbox sends it again.
+  virtual void tell(const entity_ref& source, const entity_ref& target, std::uint64_t n,
+                    const std::string& body) = 0;
+
+  /// Tells the source that its messages up to n have been applied. May be lost.
+  virtual void acknowledge(const entity_ref& source, const entity_ref& target,
+                           std::uint64_t n) = 0;
+
+  /// Posts mail_tick to the entity at that time or later.
+  virtual void wake_at(const entity_ref& self, std::chrono::steady_clock::time_point when) = 0;
+
+  virtual void happened(const live_event& event) = 0;
+
+  /// The host wants to leave memory. True: nothing is on its way to it and it has been forgotten;
+  /// no mail will come any more.
+  virtual bool retire(const entity_ref& self, std::uint64_t incarnation) = 0;
+
+  /// The host has ended after a failure and takes no more mail. `guilty`: its own doing, counts
+  /// towards parking.
+  virtual void failed(const entity_ref& self, std::uint64_t incarnation, bool guilty,
+                      const std::string& reason, const std::string& body) = 0;
+};
+
+/// Inbox credits of one entity, shared by its region entry and its host.
+struct admission {
+  std::atomic<std::uint32_t> in_flight{0};
+};
+
+/// Where the writer leaves outcomes of commits: one mail for many of them.
+class commit_inbox final : public commit_listener {
+public:
+  explicit commit_inbox(poster post) : post_(std::move(post)) {}
+
+  void committed(std::uint64_t seq, std::uint64_t position) override;
+  void failed(std::uint64_t seq, const commit_refusal& why) override;
+
+  struct outcomes {
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> committed; // seq, position
+    std::optional<commit_refusal> failure; // of the first commit that failed
+    std::uint64_t failed_seq = 0;
+  };
+  outcomes take();
+
+private:
+  void notify(std::unique_lock<std::mutex>& lock);
+
+  poster post_;
+  std::mutex mutex_;
+  outcomes waiting_;
+  bool notified_ = false;
+};
+
+/// Runs one entity: takes its mail in order, lets the decider decide on the speculative state,
+/// hands the commit to the store and goes on, and releases nothing that goes out (reply, refusal,
+/// acknowledgement, read, live event, message) before the last event it could have seen has been
+/// committed [R1]. Single-threaded: the shell (caf_host) gives it one mail at a time. Knows no CAF,
+/// so that the simulator and tests drive it directly. Protocol: docs/protocols/host.md.
+class host {
+public:
+  struct environment {
+    store& db;
+    const clock& time;
+    host_outlet& out;
+    entity_probe& probe;
+    const host_limits& limits;
+  };
+
+  host(environment env, const kind& k, entity_ref self, std::uint64_t incarnation,
+       std::shared_ptr<admission> credits, poster post);
+  ~host();
+
+  /// Asks the store for the entity; mail that comes meanwhile waits.
+  void start();
+
+  void handle(mail m);
+
+  /// True once the host has ended; the shell drops it.
+  bool ended() const { return phase_ == phase::ended; }
+
+private:
+  enum class phase { loading, running, ended };
+
+  struct cause; // what a decision answers to: a request, a message, a timer or own work
+
+  /// Something that goes out once `seq` has committed, or fails with it.
+  struct held {
+    std::uint64_t seq = 0;
+    std::function<void(std::uint64_t position, const error* failure)> go;
+  };
+
+  // -- mail, in host.cpp ------------------------------------------------------
+  void drain();
+  void process(mail m);
+  void take_request(mail_request m);
+  void answer_repeated(const request_ring::mark& mark, mail_request m);
+  void decide_request(mail_request m);
+  void take_look(mail_look m);
+  void take_told(mail_told m);
+  void take_tick();
+  void on_loaded(mail_loaded m);
+  void on_found(mail_found m);
+  void on_feed(mail_feed m);
+  void on_commits();
+  void go_on();
+  void work();
+  void schedule();
+  void try_retire();
+  void refuse(mail& m, const error& why);
+  void end(errc code, const std::string& why, std::uint64_t rejected_seq = 0);
+  void fail(bool guilty, const std::string& reason, const std::string& body);
+
+  // -- commits, in host_commit.cpp ----------------------------------------------
+  void commit_decision(decision d, const cause& why);
+  void evolve(const decision& d);
+  void number_messages(const decision& d, const cause& why, commit& c, wire::Commit& payload);
+  void mark_timers(const decision& d, const cause& why, commit& c, wire::Commit& payload);
+  void mark_money(decision& d, commit& c, wire::Commit& payload);
+  void answer_request(const decision& d, const cause& why, commit& c, wire::Commit& payload);
+  void answer_late(const decision& d, commit& c, wire::Commit& payload);
+  void publish(const decision& d, commit& c);
+  void hold_effects(const cause& why, const commit& c);
+  void maybe_snapshot(std::size_t journalled);
+  wire::Reply make_reply(const std::optional<std::string>& answer,
+                         const std::optional<error>& refusal, std::uint32_t http_status);
+
+  void hold(std::function<void(std::uint64_t, const error*)> go);
+  void release(std::uint64_t seq, std::uint64_t position);
+  context make_context(const principal& who) const;
+  std::shared_ptr<const std::string> view();
+  std::uint64_t speculative() const { return seq_ - committed_; }
+  void replay(const wire::Commit& payload);
+
+  environment env_;
+  const kind& kind_;
+  entity_ref self_;
+  shard_id shard_;
+  std::uint64_t incarnation_;
+  std::shared_ptr<admission> credits_;
+  poster post_;
+  std::shared_ptr<commit_inbox> inbox_;
+  std::unique_ptr<model> model_;
+
+  phase phase_ = phase::loading;
+  std::uint64_t seq_ = 0;       // evolved
+  std::uint64_t committed_ = 0; // committed
+  std::uint64_t position_ = 0;  // of committed_
+  std::list<mail> queue_;
+  std::list<held> held_;
+  std::shared_ptr<const std::string> view_; // of seq_; dropped when it moves on
+
+  request_ring requests_;
+  std::map<entity_ref, std::uint64_t> heard_; // last applied message a source
+  outbox outbox_;
+  std::map<std::string, std::int64_t> timers_;
+  std::unordered_map<uuid, std::vector<entities::reply_callback>> waiting_; // for late answers
+  std::unordered_map<uuid, wire::Reply> uncommitted_replies_;
+  std::list<std::uint64_t> client_seqs_; // uncommitted, decided for a client's request
+
+  std::optional<mail_request> looking_up_; // blocks the mailbox until the store has answered
+  std::uint64_t asked_store_ = 0;          // lookups that do not block
+  bool work_due_ = false;
+  bool work_posted_ = false;
+  std::optional<feed_request> feed_asked_;
+  std::optional<std::pair<feed_request, wire::Feed>> feed_;
+
+  std::size_t snapshot_bytes_ = 0;
+  std::size_t tail_bytes_ = 0;
+  std::chrono::steady_clock::time_point started_;
+  std::chrono::steady_clock::time_point last_used_;
+  std::vector<std::chrono::steady_clock::time_point> armed_; // ticks that are on their way
+};
+
+} // namespace rahat

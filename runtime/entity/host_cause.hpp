@@ -1,0 +1,14 @@
+#pragma once
+
+#include "runtime/entity/host.hpp"
+
+namespace rahat {
+
+/// What a decision answers to; all empty: the entity's own work.
+struct host::cause {
+  mail_request* request = nullptr;
+  const mail_told* told = nullptr;
+  const std::string* timer = nullptr;
+};
+
+} // namespace rahat

@@ -1,0 +1,286 @@
+#include "runtime/entity/region.hpp"
+
+#include <algorithm>
+
+namespace rahat {
+
+void kind_registry::add(std::unique_ptr<kind> k) {
+  auto name = std::string{k->name()};
+  must_hold(kinds_.emplace(name, std::move(k)).second, "a kind was registered twice");
+}
+
+const kind* kind_registry::find(std::string_view name) const {
+  auto found = kinds_.find(name);
+  return found == kinds_.end() ? nullptr : found->second.get();
+}
+
+region::region(dependencies d)
+  : d_(std::move(d)),
+    incarnations_(d_.dice.number() | 1), // hosts of two processes never share one
+    ticker_(std::make_unique<ticker>(d_.time, [this](const entity_ref& entity) {
+      // Only if it is in memory: a tick starts nobody.
+      auto& s = section_of(entity);
+      poster to;
+      {
+        std::unique_lock lock{s.mutex};
+        auto found = s.entries.find(entity);
+        if (found != s.entries.end()) {
+          to = found->second.post;
+        } else {
+          auto waiting = s.troubles.find(entity);
+          if (waiting == s.troubles.end() || waiting->second.parked)
+            return;
+        }
+      }
+      mail m = mail_tick{};
+      if (to)
+        to(std::move(m));
+      else if (mail wake = mail_wake{}; true) // a restart that was put off
+        post(entity, wake, admit::freely);
+    })) {}
+
+region::~region() {
+  stop();
+}
+
+void region::stop() {
+  if (stopping_.exchange(true))
+    return;
+  ticker_->stop();
+  for (shard_id shard = 0; shard < shard_count; ++shard)
+    drop(shard, "the node is stopping");
+}
+
+// -- entities -----------------------------------------------------------------------
+
+void region::ask(request r, reply_callback done) {
+  auto target = r.target;
+  mail m = mail_request{std::move(r), std::move(done)};
+  if (auto refused = post(target, m, admit::as_client)) {
+    d_.probe.mail_refused(target.kind, to_string(refused->code));
+    std::get<mail_request>(m).done(std::move(*refused));
+  }
+}
+
+void region::look(const entity_ref& target, std::chrono::steady_clock::time_point deadline,
+                  view_callback done) {
+  mail m = mail_look{deadline, std::move(done)};
+  if (auto refused = post(target, m, admit::as_client)) {
+    d_.probe.mail_refused(target.kind, to_string(refused->code));
+    std::get<mail_look>(m).done(std::move(*refused));
+  }
+}
+
+std::optional<error> region::post(const entity_ref& target, mail& m, admit how) {
+  if (stopping_)
+    return error{errc::not_ready, "the node is stopping: try another or again", {}};
+  if (!d_.serving())
+    return error{errc::not_ready, "the node has lost its lease: try again in a moment", {}};
+  auto* k = d_.kinds.find(target.kind);
+  if (k == nullptr)
+    return error{errc::not_found, "there is no kind of entity called " + target.kind, {}};
+  if (how == admit::as_client && std::holds_alternative<mail_request>(m)
+      && d_.db.writer_credit(shard_of(target)) <= 0)
+    return error{errc::overloaded, "the store is behind: try again in a second", {}};
+  auto& s = section_of(target);
+  std::unique_lock lock{s.mutex};
+  auto found = s.entries.find(target);
+  if (found == s.entries.end()) {
+    auto trouble = s.troubles.find(target);
+    if (trouble != s.troubles.end()) {
+      if (trouble->second.parked)
+        return error{errc::parked, "it is parked until an operator has looked at it", {}};
+      if (d_.time.steady() < trouble->second.not_before)
+        return error{errc::unavailable, "it has failed and is restarting: try again", {}};
+    }
+    if (resident_.load() >= d_.limits.resident)
+      return error{errc::overloaded, "too many entities are in use: try again in a second", {}};
+    found = s.entries.find((start_host(s, target, *k), target));
+  }
+  auto& e = found->second;
+  if (how != admit::freely) {
+    if (e.credits->in_flight.load() >= d_.limits.inbox)
+      return error{errc::overloaded, "too many requests are waiting for it: try again", {}};
+    ++e.credits->in_flight;
+    d_.probe.mail_posted(k->name());
+  }
+  // Posted under the lock, so that `retire` sees either the credit or an empty mailbox.
+  e.post(std::move(m));
+  return std::nullopt;
+}
+
+region::entry& region::start_host(section& s, const entity_ref& target, const kind& k) {
+  auto incarnation = incarnations_.fetch_add(1);
+  auto credits = std::make_shared<admission>();
+  host::environment env{d_.db, d_.time, *this, d_.probe, d_.limits};
+  auto to = d_.spawn([env, &k, target, incarnation, credits](poster back) {
+    return std::make_unique<host>(env, k, target, incarnation, credits, std::move(back));
+  });
+  ++resident_;
+  return s.entries[target] = entry{std::move(to), incarnation, std::move(credits)};
+}
+
+// -- the node -------------------------------------------------------------------------
+
+void region::wake_pending(shard_id shard, std::function<void(std::size_t)> found) {
+  constexpr std::uint32_t limit = 100'000;
+  d_.db.pending(shard, limit, [this, found](outcome<std::vector<entity_ref>> pending) {
+    auto* entities = std::get_if<std::vector<entity_ref>>(&pending);
+    if (entities == nullptr || stopping_) {
+      if (found)
+        found(0);
+      return;
+    }
+    // Spread over time by the ticker: a troubled entry makes it start the host.
+    auto now = d_.time.steady();
+    auto step = std::chrono::microseconds(1'000'000 / std::max(1u, d_.limits.wake_per_second));
+    std::size_t i = 0;
+    for (auto& entity : *entities) {
+      auto& s = section_of(entity);
+      {
+        std::unique_lock lock{s.mutex};
+        if (s.entries.contains(entity))
+          continue;
+        s.troubles.try_emplace(entity);
+      }
+      ticker_->wake_at(entity, now + step * static_cast<int>(i++));
+    }
+    if (found)
+      found(entities->size());
+  });
+}
+
+void region::drop(shard_id shard, const std::string& why) {
+  auto& s = sections_[shard];
+  std::unordered_map<entity_ref, entry> dropped;
+  {
+    std::unique_lock lock{s.mutex};
+    dropped.swap(s.entries);
+  }
+  resident_ -= dropped.size();
+  for (auto& [entity, e] : dropped)
+    e.post(mail_stop{why});
+}
+
+void region::release(const entity_ref& entity) {
+  auto& s = section_of(entity);
+  {
+    std::unique_lock lock{s.mutex};
+    auto found = s.troubles.find(entity);
+    if (found != s.troubles.end())
+      found->second = {};
+  }
+  mail wake = mail_wake{};
+  post(entity, wake, admit::freely);
+}
+
+void region::mark_parked(const entity_ref& entity) {
+  auto& s = section_of(entity);
+  std::unique_lock lock{s.mutex};
+  s.troubles[entity].parked = true;
+}
+
+std::vector<resident> region::residents(std::size_t limit) const {
+  std::vector<resident> out;
+  for (auto& s : sections_) {
+    std::unique_lock lock{s.mutex};
+    for (auto& [entity, e] : s.entries) {
+      if (out.size() >= limit)
+        return out;
+      resident r{entity, e.credits->in_flight.load(), 0, false};
+      auto trouble = s.troubles.find(entity);
+      if (trouble != s.troubles.end())
+        r.failures = trouble->second.failures;
+      out.push_back(std::move(r));
+    }
+    for (auto& [entity, t] : s.troubles)
+      if (t.parked && out.size() < limit)
+        out.push_back({entity, 0, t.failures, true});
+  }
+  return out;
+}
+
+// -- host_outlet ------------------------------------------------------------------------
+
+void region::tell(const entity_ref& source, const entity_ref& target, std::uint64_t n,
+                  const std::string& body) {
+  mail m = mail_told{source, n, body};
+  if (auto refused = post(target, m, admit::as_message))
+    d_.probe.mail_refused(target.kind, to_string(refused->code)); // the outbox sends it again
+}
+
+void region::acknowledge(const entity_ref& source, const entity_ref& target, std::uint64_t n) {
+  auto& s = section_of(source);
+  std::unique_lock lock{s.mutex};
+  auto found = s.entries.find(source);
+  if (found != s.entries.end())
+    found->second.post(mail_acknowledged{target, n});
+  // Not in memory: it sends again when it is woken and then hears the acknowledgement.
+}
+
+void region::wake_at(const entity_ref& self, std::chrono::steady_clock::time_point when) {
+  ticker_->wake_at(self, when);
+}
+
+void region::happened(const live_event& event) {
+  if (d_.publish)
+    d_.publish(event);
+}
+
+bool region::retire(const entity_ref& self, std::uint64_t incarnation) {
+  auto& s = section_of(self);
+  std::unique_lock lock{s.mutex};
+  auto found = s.entries.find(self);
+  if (found == s.entries.end() || found->second.incarnation != incarnation)
+    return true; // forgotten already
+  if (found->second.credits->in_flight.load() != 0)
+    return false;
+  s.entries.erase(found);
+  s.troubles.erase(self);
+  --resident_;
+  return true;
+}
+
+void region::failed(const entity_ref& self, std::uint64_t incarnation, bool guilty,
+                    const std::string& reason, const std::string& body) {
+  auto& s = section_of(self);
+  bool park = false;
+  std::uint32_t failures = 0;
+  auto again = d_.time.steady();
+  {
+    std::unique_lock lock{s.mutex};
+    auto found = s.entries.find(self);
+    if (found != s.entries.end() && found->second.incarnation == incarnation) {
+      s.entries.erase(found);
+      --resident_;
+    }
+    auto& t = s.troubles[self];
+    if (again - t.last > d_.limits.failure_window)
+      t = {};
+    t.last = again;
+    failures = ++t.failures;
+    t.own_faults += guilty ? 1 : 0;
+    park = !t.parked && t.own_faults >= d_.limits.tries_before_parking;
+    t.parked = t.parked || park;
+    again += backoff(failures);
+    t.not_before = again;
+  }
+  d_.probe.host_restarted(self.kind, guilty ? "own_fault" : "store");
+  if (park) {
+    d_.probe.entity_parked(self.kind, "kept_failing");
+    d_.db.park({0, self, reason, body, d_.time.now_us(), failures});
+  } else if (!stopping_) {
+    ticker_->wake_at(self, again);
+  }
+}
+
+std::chrono::milliseconds region::backoff(std::uint32_t failures) {
+  auto wait = d_.limits.restart_first;
+  for (std::uint32_t i = 1; i < failures && wait < d_.limits.restart_last; ++i)
+    wait *= 2;
+  wait = std::min(wait, d_.limits.restart_last);
+  auto jitter = static_cast<std::int64_t>(d_.dice.number() % 1'000) * wait.count() / 4'000;
+  return wait + std::chrono::milliseconds(jitter);
+}
+
+} // namespace rahat

@@ -1,0 +1,141 @@
+#pragma once
+
+#include "runtime/decider/kind.hpp"
+#include "runtime/entity/host.hpp"
+#include "runtime/entity/ticker.hpp"
+#include "runtime/ports/entities.hpp"
+#include "runtime/ports/random.hpp"
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace rahat {
+
+/// The kinds of this installation, by name.
+class kind_registry {
+public:
+  void add(std::unique_ptr<kind> k);
+  const kind* find(std::string_view name) const;
+
+private:
+  std::map<std::string, std::unique_ptr<kind>, std::less<>> kinds_;
+};
+
+/// Starts the actor that runs a host and gives back the way to its mailbox. Bound to CAF by
+/// caf_host; tests and the simulator bind their own scheduler. `entity_host` is destroyed by the
+/// shell when it has ended.
+using host_spawner = std::function<poster(std::function<std::unique_ptr<host>(poster)>)>;
+
+/// What an operator sees of one resident entity.
+struct resident {
+  entity_ref entity;
+  std::uint32_t in_flight = 0;
+  std::uint32_t failures = 0;
+  bool parked = false;
+};
+
+/// The way to every entity of this node: knows who is in memory, starts hosts on demand, holds the
+/// inbox credits, restarts what fails (one for one, with backoff) and parks what keeps failing.
+/// Thread-safe: callable from gateways, hosts and store threads; the table is split by shard so that
+/// they do not meet.
+class region final : public entities, public host_outlet {
+public:
+  struct dependencies {
+    store& db;
+    const clock& time;
+    random& dice;
+    const kind_registry& kinds;
+    entity_probe& probe;
+    host_limits limits;
+    host_spawner spawn;
+    std::function<bool()> serving;                     // false: the node's lease has lapsed
+    std::function<void(const live_event&)> publish;    // to the live hub; must not block
+  };
+
+  explicit region(dependencies d);
+  ~region() override;
+
+  // -- entities -----------------------------------------------------------------
+  void ask(request r, reply_callback done) override;
+  void look(const entity_ref& target, std::chrono::steady_clock::time_point deadline,
+            view_callback done) override;
+
+  // -- the node -----------------------------------------------------------------
+
+  /// Brings into memory whatever has an outbox row or a due timer in the shard [R10], at the rate
+  /// of limits.wake_per_second. Called at start, and from time to time for timers of entities that
+  /// are not in memory. `found` hears how many there were.
+  void wake_pending(shard_id shard, std::function<void(std::size_t)> found = {});
+
+  /// Ends all hosts of the shard: it is fenced or moves away.
+  void drop(shard_id shard, const std::string& why);
+
+  /// Ends everything; afterwards every ask is refused. Waits for nothing.
+  void stop();
+
+  /// Puts an entity that was parked back to work.
+  void release(const entity_ref& entity);
+
+  /// Entities known as parked from the store, at start.
+  void mark_parked(const entity_ref& entity);
+
+  std::vector<resident> residents(std::size_t limit) const;
+  std::size_t resident_count() const { return resident_.load(); }
+
+  // -- host_outlet --------------------------------------------------------------
+  void tell(const entity_ref& source, const entity_ref& target, std::uint64_t n,
+            const std::string& body) override;
+  void acknowledge(const entity_ref& source, const entity_ref& target, std::uint64_t n) override;
+  void wake_at(const entity_ref& self, std::chrono::steady_clock::time_point when) override;
+  void happened(const live_event& event) override;
+  bool retire(const entity_ref& self, std::uint64_t incarnation) override;
+  void failed(const entity_ref& self, std::uint64_t incarnation, bool guilty,
+              const std::string& reason, const std::string& body) override;
+
+private:
+  struct entry {
+    poster post; // empty: not in memory
+    std::uint64_t incarnation = 0;
+    std::shared_ptr<admission> credits;
+  };
+
+  /// Kept apart from `entry`, because it outlives the host.
+  struct trouble {
+    std::uint32_t failures = 0; // within limits.failure_window
+    std::uint32_t own_faults = 0;
+    bool parked = false;
+    std::chrono::steady_clock::time_point not_before{};
+    std::chrono::steady_clock::time_point last{};
+  };
+
+  struct section {
+    mutable std::mutex mutex;
+    std::unordered_map<entity_ref, entry> entries;
+    std::unordered_map<entity_ref, trouble> troubles;
+  };
+
+  enum class admit { as_client, as_message, freely };
+
+  /// Posts mail to the entity's host, starting it if need be; the reason if it cannot be.
+  std::optional<error> post(const entity_ref& target, mail& m, admit how);
+  entry& start_host(section& s, const entity_ref& target, const kind& k);
+  section& section_of(const entity_ref& e) { return sections_[shard_of(e)]; }
+  std::chrono::milliseconds backoff(std::uint32_t failures);
+
+  dependencies d_;
+  std::array<section, shard_count> sections_;
+  std::atomic<std::size_t> resident_{0};
+  std::atomic<std::uint64_t> incarnations_;
+  std::atomic<bool> stopping_{false};
+  std::unique_ptr<ticker> ticker_; // last: its thread calls into the rest
+};
+
+} // namespace rahat

@@ -1,0 +1,76 @@
+#include "gateways/http/openapi.hpp"
+
+#include "gateways/http/text.hpp"
+#include "tests/unit/http/client.hpp"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+#include <set>
+#include <stdexcept>
+
+namespace rahat::http::test {
+namespace {
+
+namespace json = boost::json;
+
+class openapi_test : public edge_test {};
+
+TEST_F(openapi_test, describes_every_route) {
+  add_openapi_route(routes, {});
+  start();
+  auto got = ask(get("/v2/openapi.json"));
+  ASSERT_EQ(got.status, 200u);
+  auto document = json::parse(got.body).as_object();
+  EXPECT_EQ(document.at("openapi").as_string(), "3.1.0");
+  EXPECT_TRUE(document.at("info").as_object().contains("version"));
+  auto& paths = document.at("paths").as_object();
+  std::set<std::string> ids;
+  for (auto& row : routes) {
+    ASSERT_TRUE(paths.contains(row.pattern)) << row.pattern;
+    auto& item = paths.at(row.pattern).as_object();
+    auto verb = to_lower(to_string(row.verb));
+    ASSERT_TRUE(item.contains(verb)) << row.pattern;
+    auto& operation = item.at(verb).as_object();
+    EXPECT_TRUE(ids.insert(operation.at("operationId").as_string().c_str()).second) << row.pattern;
+    EXPECT_TRUE(operation.at("tags").is_array());
+    auto& responses = operation.at("responses").as_object();
+    EXPECT_TRUE(responses.contains(std::to_string(row.success))) << row.pattern;
+    auto& other = responses.at("default").as_object();
+    EXPECT_TRUE(other.at("content").as_object().contains("application/problem+json"));
+    EXPECT_EQ(operation.contains("requestBody"), row.body != body_kind::none) << row.pattern;
+    auto open = row.pattern == "/health";
+    EXPECT_EQ(operation.at("security").as_array().empty(), open) << row.pattern;
+  }
+}
+
+TEST_F(openapi_test, lists_parameters_and_the_key) {
+  auto document = json::parse(openapi_document(routes, {})).as_object();
+  auto& paths = document.at("paths").as_object();
+  auto names = [&](const char* path, const char* verb) {
+    std::vector<std::string> out;
+    auto& list = paths.at(path).as_object().at(verb).as_object().at("parameters").as_array();
+    for (auto& p : list) {
+      auto& o = p.as_object();
+      out.push_back(o.contains("$ref") ? o.at("$ref").as_string().c_str()
+                                       : o.at("name").as_string().c_str());
+    }
+    return out;
+  };
+  EXPECT_EQ(names("/v2/things/{id}/parts/{part}/act", "post"),
+            (std::vector<std::string>{"id", "part"}));
+  EXPECT_EQ(names("/v2/things", "get"), (std::vector<std::string>{"cursor", "limit"}));
+  EXPECT_EQ(names("/v2/things", "post"),
+            (std::vector<std::string>{"#/components/parameters/IdempotencyKey"}));
+  auto& parts = document.at("components").as_object();
+  EXPECT_TRUE(parts.at("parameters").as_object().contains("IdempotencyKey"));
+  EXPECT_TRUE(parts.at("securitySchemes").as_object().contains("bearer"));
+  EXPECT_TRUE(parts.at("schemas").as_object().contains("Problem"));
+}
+
+TEST_F(openapi_test, a_broken_schema_is_found_at_start) {
+  routes[0].response_schema = "{";
+  EXPECT_THROW(openapi_document(routes, {}), std::logic_error);
+}
+
+} // namespace
+} // namespace rahat::http::test
