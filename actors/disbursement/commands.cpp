@@ -10,9 +10,8 @@ namespace {
 using rahat::reject;
 
 error wrong_status(const state& now, std::string_view needed) {
-  return reject(errc::wrong_status,
-                "the disbursement is " + std::string(disbursement::status_name(now.status())) +
-                    ": " + std::string(needed));
+  return reject(errc::wrong_status, "the disbursement is " + std::string(to_string(now.status())) +
+                                        ": " + std::string(needed));
 }
 
 std::string upto(std::size_t most) {

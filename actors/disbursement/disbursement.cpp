@@ -72,7 +72,7 @@ decision disbursement::proceed(const state& now, const context& ctx) {
 query_keys disbursement::keys(const state& now) {
   query_keys keys;
   keys.project = uuid::from_raw(now.details().project());
-  keys.status = status_name(now.status());
+  keys.status = to_string(now.status());
   keys.created_us = now.created_us();
   return keys;
 }
@@ -85,7 +85,7 @@ std::vector<owned_total> disbursement::totals(const state& now) {
   return out;
 }
 
-std::string_view disbursement::status_name(pb::DisbursementStatus status) {
+std::string_view to_string(pb::DisbursementStatus status) {
   switch (status) {
     case pb::DISBURSEMENT_DRAFT: return "draft";
     case pb::DISBURSEMENT_LOCKING: return "locking";

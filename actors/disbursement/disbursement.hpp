@@ -33,9 +33,6 @@ struct disbursement {
   static query_keys keys(const state& now);
   static std::vector<owned_total> totals(const state& now);
 
-  /// "draft", "locking", ...; "none" before it is created.
-  static std::string_view status_name(pb::DisbursementStatus status);
-
   static constexpr int max_batches = 500;
   static constexpr std::uint32_t max_lines = 1'000'000;
   static constexpr std::uint32_t lines_per_batch = 10'000; // numbers kept free for each batch
@@ -46,5 +43,8 @@ struct disbursement {
   static constexpr std::size_t max_name = 200;  // characters
   static constexpr std::size_t max_text = 1000; // characters of a reason or a note
 };
+
+/// "draft", "locking", ...; "none" before it is created.
+std::string_view to_string(pb::DisbursementStatus status);
 
 } // namespace rahat

@@ -87,17 +87,16 @@ void unlock(decision& d, const pb::BatchLocked& answer, const context& ctx) {
   d.tell(batch_ref(answer.batch()), notice);
 }
 
-/// An answer that does not add up is taken as a refusal.
+/// The answer as it counts: one that does not add up is taken as a refusal, and a refusal has no
+/// lines.
 pb::BatchLocked checked(const pb::BatchLocked& answer, std::uint32_t first_line) {
-  if (!answer.refused().empty())
-    return answer;
-  auto fault = fault_in(answer, first_line);
-  if (fault.empty())
+  auto refusal = answer.refused().empty() ? fault_in(answer, first_line) : answer.refused();
+  if (refusal.empty())
     return answer;
   pb::BatchLocked refused;
   refused.set_batch(answer.batch());
   refused.set_list(answer.list());
-  refused.set_refused(std::move(fault));
+  refused.set_refused(std::move(refusal));
   return refused;
 }
 
@@ -166,8 +165,8 @@ decision spread_lock(const state& now, const pb::ProjectFact& project, const con
   d.record(happened);
   if (now.currency().empty()) { // the first lock: only now the currency is certain
     auto account = uuid::from_raw(now.reserve_account());
-    d.open_account({account, account, uuid::from_raw(now.details().project()), project.currency(),
-                    "reserve"});
+    d.open_account(
+        {account, account, uuid::from_raw(now.details().project()), project.currency(), "reserve"});
   }
   return d;
 }

@@ -20,9 +20,9 @@ std::string big_endian(std::uint64_t value) {
 }
 
 bool is_sound(const pb::ChunkDigest& chunk, std::uint32_t first_free, std::uint32_t end_line) {
-  return chunk.first() >= first_free && chunk.first() <= chunk.last() &&
-         chunk.last() < end_line && chunk.count() <= chunk.last() - chunk.first() + 1 &&
-         chunk.sum_minor() > 0 && chunk.sum_minor() <= disbursement::max_batch_sum_minor &&
+  return chunk.first() >= first_free && chunk.first() <= chunk.last() && chunk.last() < end_line &&
+         chunk.count() <= chunk.last() - chunk.first() + 1 && chunk.sum_minor() > 0 &&
+         chunk.sum_minor() <= disbursement::max_batch_sum_minor &&
          chunk.digest().size() == digest_bytes;
 }
 

@@ -141,9 +141,8 @@ decision project_changed(const state& now, const pb::ProjectFact& project, const
     return d;
   event paused;
   paused.mutable_paused()->set_by(ctx.who.user);
-  paused.mutable_paused()->set_reason(project.status() == pb::PROJECT_CLOSED
-                                          ? "project closed"
-                                          : "project suspended");
+  paused.mutable_paused()->set_reason(project.status() == pb::PROJECT_CLOSED ? "project closed"
+                                                                             : "project suspended");
   d.record(paused);
   return d;
 }

@@ -13,8 +13,7 @@ using state = settlement::state;
 using event = settlement::event;
 
 error wrong_status(const state& now, std::string_view needed) {
-  return reject(errc::wrong_status, "the settlement is " +
-                                        std::string(settlement::status_name(now.status())) +
+  return reject(errc::wrong_status, "the settlement is " + std::string(to_string(now.status())) +
                                         ": " + std::string(needed));
 }
 
@@ -338,7 +337,7 @@ query_keys settlement::keys(const state& now) {
   query_keys keys;
   keys.project = uuid::from_raw(now.details().project());
   keys.parent = uuid::from_raw(now.details().vendor());
-  keys.status = status_name(now.status());
+  keys.status = to_string(now.status());
   keys.created_us = now.created_us();
   return keys;
 }
@@ -349,7 +348,7 @@ std::vector<owned_total> settlement::totals(const state& now) {
   return out;
 }
 
-std::string_view settlement::status_name(pb::SettlementStatus status) {
+std::string_view to_string(pb::SettlementStatus status) {
   switch (status) {
     case pb::SETTLEMENT_OPEN: return "open";
     case pb::SETTLEMENT_REQUESTING: return "requesting";

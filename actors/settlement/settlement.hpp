@@ -27,10 +27,10 @@ struct settlement {
   static query_keys keys(const state& now);
   static std::vector<owned_total> totals(const state& now);
 
-  /// "open", "requesting", ...; "none" before it is opened.
-  static std::string_view status_name(pb::SettlementStatus status);
-
   static constexpr std::size_t max_note = 1000; // characters
 };
+
+/// "open", "requesting", ...; "none" before it is opened.
+std::string_view to_string(pb::SettlementStatus status);
 
 } // namespace rahat

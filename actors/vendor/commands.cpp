@@ -11,14 +11,12 @@ std::optional<error> fault_in(const pb::RegisterVendor& ask) {
   if (!is_text(ask.location(), vendor::max_name))
     return reject(errc::invalid_input, "the location has at most 200 characters", "location");
   if (!is_text(ask.external_ref(), vendor::max_name))
-    return reject(errc::invalid_input, "the reference has at most 200 characters",
-                  "external_ref");
+    return reject(errc::invalid_input, "the reference has at most 200 characters", "external_ref");
   return std::nullopt;
 }
 
 error wrong_status(const state& now, std::string_view needed) {
-  return reject(errc::wrong_status, "the vendor is " +
-                                        std::string(vendor::status_name(now.status())) + ": " +
+  return reject(errc::wrong_status, "the vendor is " + std::string(to_string(now.status())) + ": " +
                                         std::string(needed));
 }
 

@@ -13,8 +13,7 @@ const pb::VendorAccount* find_account(const state& now, const std::string& proje
                                       const std::string& currency) {
   auto found = std::find_if(now.accounts().begin(), now.accounts().end(),
                             [&](const pb::VendorAccount& account) {
-                              return account.project() == project &&
-                                     account.currency() == currency;
+                              return account.project() == project && account.currency() == currency;
                             });
   return found == now.accounts().end() ? nullptr : &*found;
 }

@@ -40,7 +40,7 @@ decision vendor::credited(const state& now, const wire::Credit& credit, const co
 
 query_keys vendor::keys(const state& now) {
   query_keys keys;
-  keys.status = status_name(now.status());
+  keys.status = to_string(now.status());
   keys.created_us = now.created_us();
   return keys;
 }
@@ -53,7 +53,7 @@ std::vector<owned_total> vendor::totals(const state& now) {
   return out;
 }
 
-std::string_view vendor::status_name(pb::VendorStatus status) {
+std::string_view to_string(pb::VendorStatus status) {
   switch (status) {
     case pb::VENDOR_REGISTERED: return "registered";
     case pb::VENDOR_VERIFIED: return "verified";

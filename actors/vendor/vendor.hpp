@@ -27,9 +27,6 @@ struct vendor {
   static query_keys keys(const state& now);
   static std::vector<owned_total> totals(const state& now);
 
-  /// "registered", "verified", "suspended"; "none" before it is registered.
-  static std::string_view status_name(pb::VendorStatus status);
-
   /// The account that takes the redemptions of one project in one currency.
   static uuid account_for(const uuid& vendor, const uuid& project, std::string_view currency);
 
@@ -38,5 +35,8 @@ struct vendor {
   static constexpr int max_askers = 20'000;
   static constexpr int max_accounts = 1'000;
 };
+
+/// "registered", "verified", "suspended"; "none" before it is registered.
+std::string_view to_string(pb::VendorStatus status);
 
 } // namespace rahat

@@ -375,6 +375,25 @@ std::vector<std::string> json_reader::optional_strings(std::string_view name,
   return out;
 }
 
+std::vector<std::pair<std::string, std::string>>
+json_reader::optional_string_map(std::string_view name, std::size_t max_items,
+                                 std::size_t max_bytes) {
+  std::vector<std::pair<std::string, std::string>> out;
+  auto* v = find(name);
+  if (v == nullptr)
+    return out;
+  if (!v->is_object() || v->get_object().size() > max_items) {
+    reject(name, "must be an object with at most " + std::to_string(max_items) + " fields");
+    return out;
+  }
+  for (auto& field : v->get_object()) {
+    std::string key(field.key().data(), field.key().size());
+    auto value = as_string(field.value(), std::string(name) + "." + key, max_bytes, 0);
+    out.emplace_back(std::move(key), std::move(value));
+  }
+  return out;
+}
+
 bool json_reader::optional_object(std::string_view name,
                                   const std::function<void(json_reader&)>& read) {
   auto* v = find(name);

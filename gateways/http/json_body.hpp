@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace boost::json {
@@ -76,6 +77,10 @@ public:
   /// Up to `max_items` texts of 1 to `max_bytes` bytes; absent: empty.
   std::vector<std::string> optional_strings(std::string_view name, std::size_t max_items,
                                             std::size_t max_bytes);
+
+  /// An object whose names are free and whose values are texts of at most `max_bytes`; absent: empty.
+  std::vector<std::pair<std::string, std::string>>
+  optional_string_map(std::string_view name, std::size_t max_items, std::size_t max_bytes);
 
   /// Reads a nested object, whose errors name it ("funding.amount_minor"). Returns false if absent.
   bool optional_object(std::string_view name, const std::function<void(json_reader&)>& read);

@@ -10,6 +10,23 @@
 
 namespace rahat::http {
 
+inline constexpr std::size_t body_buffer_bytes = 65536; // a body is read in pieces up to this size
+inline constexpr std::size_t max_discarded_bytes = 65536; // of a refused body: saves the connection
+
+/// The session whose handler runs on this thread right now: its word need not go through the mail.
+extern thread_local session* handling;
+
+class handling_scope {
+public:
+  explicit handling_scope(session* s) { handling = s; }
+  ~handling_scope() { handling = nullptr; }
+  handling_scope(const handling_scope&) = delete;
+  handling_scope& operator=(const handling_scope&) = delete;
+};
+
+/// What a client sees of an exception in a handler.
+response internal_problem();
+
 /// One connection: a coroutine on its loop's thread that reads a request, has it answered and
 /// writes the reply, over and over. Buffers are kept from request to request. Owned by that
 /// coroutine; responders hold it weakly.

@@ -27,7 +27,7 @@ std::optional<std::uint64_t> version_in(std::string_view tag) {
   return parse_number<std::uint64_t>(tag.substr(1, tag.size() - 2));
 }
 
-http::response success(wire::Reply& reply, const reply_shape& shape, const entity_ref& target) {
+http::response success(wire::Reply& reply, const reply_shape& shape) {
   http::response out;
   auto plain = reply.status() == 200 || reply.status() == 0;
   out.status = plain ? shape.success : reply.status();
@@ -36,7 +36,7 @@ http::response success(wire::Reply& reply, const reply_shape& shape, const entit
     shape.amend(out.body);
   add_place(out, reply.version(), static_cast<shard_id>(reply.shard()), reply.position());
   if (!shape.location_prefix.empty())
-    out.headers.emplace_back("Location", shape.location_prefix + target.id.str());
+    out.headers.emplace_back("Location", shape.location_prefix + std::string(id_in(out.body)));
   return out;
 }
 
@@ -67,6 +67,22 @@ std::string optional_date(http::json_reader& in, std::string_view name) {
   if (!text.empty() && !parse_date(text))
     in.reject(name, "must be a day of the calendar written YYYY-MM-DD, e.g. 2026-11-20");
   return text;
+}
+
+std::string optional_currency(http::json_reader& in, std::string_view name) {
+  return in.has(name) ? in.require_currency(name) : (in.optional_string(name, 3), "");
+}
+
+std::string optional_text(http::json_reader& in, std::string_view name) {
+  return in.optional_string(name, max_text).value_or("");
+}
+
+std::string_view id_in(std::string_view json) {
+  constexpr std::string_view start = R"({"id":")";
+  if (!json.starts_with(start))
+    return {};
+  json.remove_prefix(start.size());
+  return json.substr(0, json.find('"'));
 }
 
 std::variant<std::optional<std::uint64_t>, error> seen_version(std::string_view if_match) {
@@ -180,14 +196,14 @@ void submit(const shared_context& with, const http::request& from, const entity_
   ask.traceparent = from.traceparent;
   ask.deadline = from.deadline;
   ask.if_match = std::get<std::optional<std::uint64_t>>(seen);
-  with->entities.ask(std::move(ask), [target, shape = std::move(shape),
-                                      done](std::variant<wire::Reply, error> outcome) {
+  with->entities.ask(std::move(ask), [kind = target.kind,
+                                      shape = std::move(shape), done](std::variant<wire::Reply, error> outcome) {
     if (auto* why = std::get_if<error>(&outcome))
-      return done(problem_of(*why, target.kind));
+      return done(problem_of(*why, kind));
     auto& reply = std::get<wire::Reply>(outcome);
     if (reply.status() == 0 && reply.error() != 0)
-      return done(problem_of(to_error(reply), target.kind));
-    done(success(reply, shape, target));
+      return done(problem_of(to_error(reply), kind));
+    done(success(reply, shape));
   });
 }
 
@@ -330,7 +346,7 @@ std::optional<error> read_filters(const http::request& from, const std::string& 
 } // namespace
 
 http::route entity_resource::list(std::string summary, bool by_project, std::string by_parent,
-                                  std::initializer_list<std::string_view> statuses) const {
+                                  std::span<const std::string_view> statuses) const {
   http::route row;
   row.pattern = path();
   row.tag = plural_;
@@ -342,7 +358,7 @@ http::route entity_resource::list(std::string summary, bool by_project, std::str
     filters.push_back({"project", "only those of this project", id});
   if (!by_parent.empty())
     filters.push_back({by_parent, "only those of this " + by_parent, id});
-  if (statuses.size() > 0)
+  if (!statuses.empty())
     filters.push_back({"status", "only those in this status", one_of_schema(statuses)});
   row.query = list_parameters(std::move(filters));
   row.handle = [with = with_, kind = kind_, by_parent = std::move(by_parent),

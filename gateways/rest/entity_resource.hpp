@@ -7,7 +7,7 @@
 #include "runtime/decider/account.hpp"
 
 #include <functional>
-#include <initializer_list>
+#include <span>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,6 +52,18 @@ std::string require_id(http::json_reader& in, std::string_view name);
 /// A day (YYYY-MM-DD) in a body; "" when absent.
 std::string optional_date(http::json_reader& in, std::string_view name);
 
+/// The form of an ISO 4217 code; "" when absent.
+std::string optional_currency(http::json_reader& in, std::string_view name);
+
+/// Free text within the edge's bound; "" when absent.
+std::string optional_text(http::json_reader& in, std::string_view name);
+
+/// The body `{"reason": "..."}` of the verbs that take one.
+inline constexpr std::string_view reason_schema =
+    R"({"type":"object","properties":{"reason":{"type":"string"}},"additionalProperties":false})";
+inline constexpr std::string_view empty_schema =
+    R"({"type":"object","properties":{},"additionalProperties":false})";
+
 /// The version an If-Match header names; nothing for "*" or no header; an error for anything that
 /// is not one ETag of ours.
 std::variant<std::optional<std::uint64_t>, error> seen_version(std::string_view if_match);
@@ -78,7 +90,7 @@ std::variant<std::int64_t, error> number_cursor(std::string_view cursor, std::in
 /// What a POST answers beyond its reply.
 struct reply_shape {
   unsigned success = 200;
-  std::string location_prefix; // "/v2/projects/": Location of a created entity
+  std::string location_prefix; // "/v2/projects/": Location is that and the body's "id"
   std::function<void(std::string& body)> amend;
 };
 
@@ -90,6 +102,9 @@ uuid request_id(const http::request& from);
 
 /// Keyed, over everything a client said but the path, which the request id covers.
 std::uint64_t payload_hash(const rest_context& with, const http::request& from);
+
+/// The id that a document of ours begins with: {"id":"...", ...}. Empty if it has none.
+std::string_view id_in(std::string_view json);
 
 /// ETag, Rahat-Shard and Rahat-Position.
 void add_place(http::response& to, std::uint64_t version, shard_id shard, std::uint64_t position);
@@ -115,7 +130,7 @@ public:
 
   /// GET /v2/<plural>?project=&status=&<parent>=; "" leaves a filter out.
   http::route list(std::string summary, bool by_project, std::string by_parent,
-                   std::initializer_list<std::string_view> statuses) const;
+                   std::span<const std::string_view> statuses) const;
 
   /// The entity that {id} names; nothing if it is no UUID.
   std::optional<entity_ref> target(const http::request& from) const;

@@ -161,6 +161,14 @@ json_writer& json_writer::raw(std::string_view name, std::string_view json) {
   return *this;
 }
 
+json_writer& json_writer::text_of_any_name(std::string_view name, std::string_view value) {
+  separate();
+  http::append_json_string(out_, name);
+  out_ += ':';
+  http::append_json_string(out_, value);
+  return *this;
+}
+
 json_writer& json_writer::element(std::int64_t value) {
   separate();
   digits(value);

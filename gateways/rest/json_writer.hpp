@@ -41,6 +41,9 @@ public:
   /// A document that is JSON already.
   json_writer& raw(std::string_view name, std::string_view json);
 
+  /// A field whose name is not ours and is escaped like a value.
+  json_writer& text_of_any_name(std::string_view name, std::string_view value);
+
   /// Elements of an array.
   json_writer& element(std::int64_t value);
   json_writer& element(std::string_view raw_json);

@@ -68,6 +68,10 @@ std::string list_schema(std::string_view item_schema) {
 }
 
 std::string one_of_schema(std::initializer_list<std::string_view> words) {
+  return one_of_schema(std::span(words.begin(), words.size()));
+}
+
+std::string one_of_schema(std::span<const std::string_view> words) {
   std::string list;
   for (auto word : words)
     list += (list.empty() ? "\"" : ",\"") + std::string(word) + '"';

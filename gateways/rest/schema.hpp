@@ -1,6 +1,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +17,7 @@ using schema_field = std::pair<std::string_view, std::string_view>;
 
 std::string object_schema(std::initializer_list<schema_field> fields);
 std::string list_schema(std::string_view item_schema); // {"items":[...],"next":cursor|null}
+std::string one_of_schema(std::span<const std::string_view> words);
 std::string one_of_schema(std::initializer_list<std::string_view> words);
 std::string type_schema(std::string_view type);
 

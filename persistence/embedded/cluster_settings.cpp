@@ -40,7 +40,7 @@ std::string settings_text(const cluster_tuning& tuning, const std::filesystem::p
          "shared_buffers = " + number(tuning.shared_buffers_mb) + "MB\n"
          "maintenance_work_mem = 128MB\n"
          "# Money: what was acknowledged is on the disk.\n"
-         "fsync = on\n"
+         "fsync = " + std::string{tuning.durable ? "on" : "off"} + "\n"
          "synchronous_commit = on\n"
          "full_page_writes = on\n"
          "restart_after_crash = on\n"

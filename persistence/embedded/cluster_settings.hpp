@@ -12,6 +12,9 @@ struct cluster_tuning {
   int max_connections = 50;
   int max_wal_size_mb = 4096;      // room for a million lines between two checkpoints
   int checkpoint_timeout_s = 900;
+  /// False only for throw-away clusters of tests: nothing is forced to the disk. Such a server
+  /// survives a kill -9 but no power cut, and the doctor refuses it.
+  bool durable = true;
 };
 
 /// The marker by which a later start knows a server that a rahatd started (see postmaster.hpp).

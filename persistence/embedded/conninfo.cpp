@@ -14,8 +14,8 @@ conninfo_fields parse_conninfo(std::string_view text) {
   if (options == nullptr) {
     // libpq's sentence may quote the text, and the text may hold a password.
     throw std::invalid_argument{
-      "this is not a Postgres connection string; write postgresql://user:password@host:port/database"
-      " or host=... port=... dbname=... user=... password=..."};
+      "this is not a Postgres connection string; write "
+      "postgresql://user:password@host:port/database or host=... port=... dbname=... user=... password=..."};
   }
   conninfo_fields fields;
   for (auto* option = options.get(); option->keyword != nullptr; ++option)

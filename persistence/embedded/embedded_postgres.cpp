@@ -125,8 +125,8 @@ void embedded_postgres::start() {
   if (socket_folder_.parent_path() != folder_.path())
     say("socket_folder", "the data folder's path is too long for a socket; it is in "
                            + socket_folder_.string());
-  programs_ = choose_postgres(cluster_,
-                              options_.installed.empty() ? installed_postgres() : options_.installed);
+  const auto& given = options_.installed;
+  programs_ = choose_postgres(cluster_, given.empty() ? installed_postgres() : given);
   if (!cluster_version(cluster_))
     create_cluster();
   else if (!folder_.has_secret(admin_user))
@@ -166,11 +166,13 @@ void embedded_postgres::create_cluster() {
   own_folder(fresh, account_.uid, account_.gid, 0700);
   auto secret_path = folder_.path() / "postgres.secret";
   password_file secret{secret_path, folder_.secret(admin_user) + "\n", account_};
-  const auto made = run_program({programs_.program("initdb").string(), "-D", fresh.string(), "-U",
-                                 admin_user, "--pwfile", secret_path.string(), "-A",
-                                 "scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8",
-                                 "--data-checksums", "--no-instructions"},
-                                account_, initdb_limit);
+  std::vector<std::string> argv{programs_.program("initdb").string(), "-D", fresh.string(), "-U",
+                                admin_user, "--pwfile", secret_path.string(), "-A",
+                                "scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8",
+                                "--data-checksums", "--no-instructions"};
+  if (!options_.tuning.durable)
+    argv.push_back("--no-sync");
+  const auto made = run_program(argv, account_, initdb_limit);
   if (made.exit_code != 0)
     throw embedded_error{"initdb could not make a cluster in " + fresh.string() + ": "
                          + (made.timed_out ? "it took longer than 5 minutes" : made.output)};
@@ -275,8 +277,8 @@ void embedded_postgres::clear_leftovers() {
   for (auto left = processes_in(cluster_); !left.empty(); left = processes_in(cluster_)) {
     const auto waited = steady::now() - begin;
     if (waited >= leftovers_limit)
-      throw embedded_error{"process " + std::to_string(left.front()) + " of a killed Postgres still "
-                           "works in " + cluster_.string() + ": end it and start again"};
+      throw embedded_error{"process " + std::to_string(left.front()) + " of a killed Postgres "
+                           "still works in " + cluster_.string() + ": end it and start again"};
     if (waited >= leftovers_patience && !told) {
       say("postgres_leftovers", std::to_string(left.size()) + " processes of a killed server");
       for (const auto pid : left)
@@ -290,7 +292,7 @@ void embedded_postgres::clear_leftovers() {
   // it finds by the folder itself and not by this file.
   const auto file = read_postmaster_file(cluster_);
   if (file && kill(file->pid, 0) == 0 && !is_postmaster_of(file->pid, cluster_)) {
-    say("postgres_stale_pid", "process " + std::to_string(file->pid) + " is no Postgres (any more)");
+    say("postgres_stale_pid", "process " + std::to_string(file->pid) + " is no Postgres now");
     unlink((cluster_ / "postmaster.pid").c_str());
   }
   // The same for the socket's own lock file: the folder is this cluster's alone.
@@ -305,8 +307,8 @@ void embedded_postgres::run_server(steady::time_point deadline) {
   const auto size = fs::file_size(current_log(), none_yet);
   log_size_at_start_ = none_yet ? 0 : size;
   for (;;) {
-    const int log_fd = open(start_log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-                            0600);
+    const int log_fd = open(start_log.c_str(),
+                            O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (log_fd < 0)
       throw embedded_error{"cannot write " + start_log.string() + ": " + std::strerror(errno)};
     pid_t pid = 0;
@@ -381,8 +383,8 @@ void embedded_postgres::stop() {
   say("postgres_stopped", cluster_.string());
 }
 
-/// What the server said since the last start, for an error's message: first the log's end, then what
-/// it said before it opened its log.
+/// What the server said since the last start, for an error's message: first the log's end, then
+/// what it said before it opened its log.
 std::string embedded_postgres::log_tail() const {
   const auto log = current_log();
   auto text = read_small_file(log);

@@ -56,8 +56,9 @@ public:
   void start();
 
   /// Restarts a server that died, with growing pauses between attempts (0.2 s to 30 s) and without
-  /// blocking through the pause. Cheap while it runs: call it some times a second. Never throws
-  /// for a failed start: that is `waiting`.
+  /// blocking through the pause; the start itself blocks, as long as crash recovery takes. Cheap
+  /// while it runs: call it some times a second. Never throws for a failed start: that is
+  /// `waiting`.
   server_state ensure_running();
 
   /// Stops the server unless an operator started it by hand. Does nothing when it does not run.

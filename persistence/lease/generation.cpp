@@ -41,8 +41,8 @@ generation read_generation(pqxx::connection_base& connection) {
   pqxx::nontransaction work{connection};
   const auto row = work.exec1(generation_query);
   if (row[1].is_null())
-    throw generation_error{"the database is a standby that cannot be written: point database.url at "
-                           "the primary, or promote this server"};
+    throw generation_error{"the database is a standby that cannot be written: point database.url "
+                           "at the primary, or promote this server"};
   return parse_generation(row[0].c_str(), row[1].c_str());
 }
 

@@ -38,8 +38,8 @@ uuid load_node_uuid(const std::filesystem::path& data);
 node_identity register_node(const std::string& service_conninfo, const uuid& node,
                             const std::string& name, const lease_terms& terms = {});
 
-/// Writes Dead for an incarnation whose lease has lapsed, by compare-and-swap, and raises the view's
-/// version. False when its lease runs, or it is not `up`, or it has a later incarnation.
+/// Writes Dead for an incarnation whose lease has lapsed, by compare-and-swap, and raises the
+/// view's version. False when its lease runs, or it is not `up`, or it has a later incarnation.
 bool declare_dead(const std::string& service_conninfo, const uuid& node, std::int64_t incarnation,
                   const lease_terms& terms = {});
 

@@ -18,7 +18,8 @@ constexpr auto retry_every = 200ms;
 constexpr const char* renew_sql =
   "UPDATE cluster_member SET lease_until = clock_timestamp() + $3 * interval '1 millisecond'"
   " WHERE node_uuid = $1 AND incarnation = $2 AND status = 'up'"
-  " AND (SELECT system_identifier::text || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
+  " AND (SELECT system_identifier::text || '/'"
+  "        || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
   "      FROM pg_control_system()) = $4";
 
 constexpr const char* leave_sql =

@@ -71,8 +71,8 @@ void run(pqxx::connection_base& admin, const std::string& sql, const std::string
     pqxx::nontransaction work{admin};
     work.exec0(sql);
   } catch (const pqxx::sql_error& error) {
-    throw role_error{std::string{"the database user `"} + admin.username() + "` may not prepare the "
-                     "database (" + plain(error) + "): let an administrator run  " + shown + ";  "
+    throw role_error{std::string{"the database user `"} + admin.username() + "` may not prepare "
+                     "the database (" + plain(error) + "): let an administrator run  " + shown + ";  "
                      "and start again, or name that administrator in database.admin_url"};
   }
 }

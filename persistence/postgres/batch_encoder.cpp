@@ -74,8 +74,10 @@ std::size_t batch_encoder::row_key_hash::operator()(const row_key& k) const noex
 }
 
 batch_encoder::batch_encoder() {
-  common_.assign(std::begin(common_types), std::end(common_types));
-  bulk_.assign(std::begin(bulk_types), std::end(bulk_types));
+  for (auto element : common_types)
+    common_.emplace_back(element);
+  for (auto element : bulk_types)
+    bulk_.emplace_back(element);
 }
 
 bool batch_encoder::has_bulk() const {

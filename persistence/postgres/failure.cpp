@@ -24,7 +24,9 @@ constexpr std::string_view server_conditions[] = {
   "F0", // configuration file
 };
 
+/// Postgres' sentence and detail on one line, without the listing of our own functions.
 std::string one_line(std::string text) {
+  text.erase(std::min(text.find("\nCONTEXT:"), text.size()));
   std::replace(text.begin(), text.end(), '\n', ' ');
   text.erase(text.find_last_not_of(' ') + 1);
   return text;
@@ -72,6 +74,8 @@ failure failure_of(const std::exception& e, bool connection_open) {
   const auto* sql = dynamic_cast<const pqxx::sql_error*>(&e);
   if (dynamic_cast<const pqxx::broken_connection*>(&e) != nullptr || !connection_open)
     f.what = failure_class::in_doubt;
+  else if (dynamic_cast<const pqxx::transaction_rollback*>(&e) != nullptr)
+    f.what = failure_class::again; // class 40: libpqxx gives it no SQLSTATE
   else if (sql == nullptr)
     f.what = failure_class::guilty;
   else

@@ -23,7 +23,8 @@ inline constexpr std::size_t batch_bytes = 1 << 20;
 inline constexpr std::size_t batch_payments = 4;
 /// Bytes queued at a writer before `writer_credit` is used up; the store does not refuse beyond it.
 inline constexpr std::int64_t writer_bytes = 8 << 20;
-/// Entities whose last seq a writer remembers. One that was forgotten costs a query.
+/// Entities whose last seq a writer remembers. The host of one that
+/// was forgotten hears `superseded` and loads again.
 inline constexpr std::size_t known_entities = 131'072;
 /// Reads that wait for a reader; beyond: errc::overloaded.
 inline constexpr std::size_t waiting_reads = 10'000;

@@ -10,13 +10,13 @@ namespace rahat::pg {
 
 /// What a writer remembers of each entity: whose commits it takes and which seq comes next (R2).
 /// Bounded: of the entities that were not met lately the older half is forgotten at once; what is
-/// forgotten has to be learned again from the journal. Belongs to one writer thread.
+/// forgotten has to be loaded again. Belongs to one writer thread.
 class seq_book {
 public:
   struct entry {
     std::uint64_t incarnation = 0;
     std::uint64_t seq = 0;  // the last one committed or in flight
-    bool known = false;     // seq has been learned
+    bool known = false;     // seq has been learned by a load
     bool failed = false;    // a commit of this incarnation has failed: no later one may land
   };
 

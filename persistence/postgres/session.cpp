@@ -35,9 +35,9 @@ std::string session_conninfo(const store_options& how, std::string_view part) {
   return with_field(text, "options", options);
 }
 
-std::unique_ptr<pqxx::connection_base> open_session(const store_options& how,
+std::shared_ptr<pqxx::connection_base> open_session(const store_options& how,
                                                     std::string_view part) {
-  auto c = std::make_unique<pqxx::connection>(session_conninfo(how, part));
+  auto c = std::make_shared<pqxx::connection>(session_conninfo(how, part));
   const auto found = read_generation(*c);
   if (found != how.now)
     throw other_generation{"the database is generation " + found.str() + ", this node holds shards of "

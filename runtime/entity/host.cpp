@@ -403,6 +403,7 @@ void host::take_told(mail_told m) {
   try {
     wire::Told told;
     must_hold(told.ParseFromString(m.body), "a message is unreadable");
+    why.told_at_us = told.at_us();
     auto ctx = make_context({m.source.str(), "entity"});
     ctx.source = m.source;
     auto d = told.has_credit() ? model_->credited(told.credit(), ctx)

@@ -7,6 +7,7 @@
 #include "runtime/entity/probe.hpp"
 #include "runtime/entity/request_ring.hpp"
 #include "runtime/ports/clock.hpp"
+#include "runtime/ports/live.hpp"
 #include "runtime/ports/store.hpp"
 
 #include <atomic>
@@ -18,18 +19,6 @@
 #include <vector>
 
 namespace rahat {
-
-/// An event of a committed decision, on its way to the live hub.
-struct live_event {
-  entity_ref entity;
-  std::uint64_t seq = 0;
-  shard_id shard = 0;
-  std::uint64_t position = 0;
-  std::string type;
-  std::int64_t at_us = 0;
-  uuid project;
-  std::shared_ptr<const std::string> view;
-};
 
 /// What a host does to the world outside its store. Called on the host's thread.
 class host_outlet {

@@ -8,6 +8,7 @@ namespace rahat {
 struct host::cause {
   mail_request* request = nullptr;
   const mail_told* told = nullptr;
+  std::int64_t told_at_us = 0;
   const std::string* timer = nullptr;
 };
 

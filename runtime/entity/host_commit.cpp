@@ -135,6 +135,7 @@ void host::number_messages(const decision& d, const cause& why, commit& c,
     auto n = outbox_.next_number(to);
     assign(*told.mutable_source(), self_);
     told.set_n(n);
+    told.set_at_us(c.at_us);
     auto& mark = *payload.add_outbox();
     assign(*mark.mutable_target(), to);
     mark.set_n(n);
@@ -270,10 +271,13 @@ void host::answer_late(const decision& d, commit& c, wire::Commit& payload) {
 
 void host::hold_effects(const cause& why, const commit& c) {
   if (why.told != nullptr)
-    held_.push_back({seq_, [this, source = why.told->source, n = why.told->n](
-                             std::uint64_t, const error* failure) {
-                       if (failure == nullptr)
-                         env_.out.acknowledge(source, self_, n);
+    held_.push_back({seq_, [this, source = why.told->source, n = why.told->n,
+                            sent_us = why.told_at_us](std::uint64_t, const error* failure) {
+                       if (failure != nullptr)
+                         return;
+                       env_.probe.message_applied(
+                         kind_.name(), static_cast<double>(env_.time.now_us() - sent_us) / 1e6);
+                       env_.out.acknowledge(source, self_, n);
                      }});
   if (!c.outbox.empty())
     held_.push_back({seq_, [this, rows = c.outbox](std::uint64_t, const error* failure) {

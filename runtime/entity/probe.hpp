@@ -24,7 +24,7 @@ public:
   virtual void dead_letter(std::string_view /*reason*/) {}
   virtual void request_repeated(std::string_view) {}
   virtual void transfers_committed(std::uint64_t /*count*/) {}
-  virtual void credit_available(double /*seconds since it was posted*/) {}
+  virtual void message_applied(std::string_view, double /*seconds since it was decided*/) {}
 };
 
 } // namespace rahat

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace rahat::conformance {
 
@@ -58,10 +59,13 @@ public:
   virtual void advance_days(int days);
 };
 
+/// To be given to each store's `on_fenced` before it starts.
+using fence_listener = std::function<void(std::vector<shard_id>)>;
+
 /// How a suite gets its store, a fresh one for each case.
 struct subject {
   std::string name;
-  std::function<std::unique_ptr<store_under_test>()> make;
+  std::function<std::unique_ptr<store_under_test>(fence_listener)> make;
 };
 
 inline void PrintTo(const subject& s, std::ostream* out) {

@@ -81,12 +81,7 @@ std::size_t recorder::count() const {
 }
 
 void store_suite::SetUp() {
-  under_test_ = GetParam().make();
-  watch_fences();
-}
-
-void store_suite::watch_fences() {
-  store().on_fenced([seen = fences_, ring = bell_](std::vector<shard_id> shards) {
+  under_test_ = GetParam().make([seen = fences_, ring = bell_](std::vector<shard_id> shards) {
     {
       std::lock_guard guard(seen->mutex);
       seen->shards.insert(seen->shards.end(), shards.begin(), shards.end());
@@ -101,6 +96,8 @@ std::vector<shard_id> store_suite::fenced_shards() const {
 }
 
 void store_suite::TearDown() {
+  if (!under_test_)
+    return;
   for (auto shard : touched_)
     check_chain(shard);
   under_test_.reset();

@@ -159,7 +159,6 @@ protected:
   std::uint64_t fresh_incarnation() { return ++incarnations_; }
   std::vector<shard_id> fenced_shards() const;
   std::shared_ptr<bell> ring() const { return bell_; }
-  void watch_fences();
   void touch(shard_id shard) { touched_.insert(shard); }
 
 private:
@@ -188,6 +187,27 @@ class store_conformance : public store_suite {};
 
 /// What a store does whose connection can be made to fail.
 class store_faults : public store_suite {};
+
+/// What a host never notices of such a connection.
+class store_faults_hidden : public store_faults {
+protected:
+  /// Several entities write while the fault strikes: all land once, nobody hears of it.
+  void expect_unnoticed(store_under_test::fault what, std::uint32_t batches);
+};
+
+/// Lists; every case has a kind of its own.
+class listing : public store_conformance {
+protected:
+  void SetUp() override;
+  uuid put(int n, std::int64_t created_us, uuid project = {}, uuid parent = {},
+           std::string status = "active", std::optional<uuid> id = std::nullopt);
+  list_query everything() const;
+  std::vector<std::string> items(const list_query& q) { return must(list(q)).items; }
+  void expect_invalid(const list_query& q);
+
+  std::string kind_;
+  host host_;
+};
 
 /// What a store does whose clock can be moved.
 class store_retention : public store_suite {};

@@ -61,6 +61,7 @@ scratch_folder::~scratch_folder() {
 embedded_options small_server() {
   embedded_options options;
   options.tuning.shared_buffers_mb = 64;
+  options.tuning.durable = false;
   options.start_limit = std::chrono::seconds{60};
   options.stop_limit = std::chrono::seconds{20};
   return options;

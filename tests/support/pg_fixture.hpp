@@ -63,7 +63,8 @@ private:
   bool has_template_ = false;
 };
 
-/// Small memory, so that several test processes fit beside each other.
+/// Small memory, so that several test processes fit beside each other, and nothing is forced to the
+/// disk: a test's speed then does not depend on what else the machine writes.
 embedded_options small_server();
 
 } // namespace rahat::test

@@ -126,7 +126,7 @@ protected:
 TEST_F(embedded, a_first_start_makes_a_private_cluster_with_checksums_in_utf8) {
   const auto fresh = scratch->path() / "fresh";
   data_folder folder{fresh};
-  embedded_postgres server{folder, test::small_server(), log()};
+  embedded_postgres server{folder, {}, log()}; // as in production
   server.start();
   EXPECT_FALSE(server.adopted());
   EXPECT_EQ(ask(server.service_conninfo(), "SHOW data_checksums"), "on");
@@ -134,6 +134,7 @@ TEST_F(embedded, a_first_start_makes_a_private_cluster_with_checksums_in_utf8) {
   EXPECT_EQ(ask(server.service_conninfo(), "SHOW lc_collate"), "C.UTF-8");
   EXPECT_EQ(ask(server.service_conninfo(), "SHOW listen_addresses"), "");
   EXPECT_EQ(ask(server.service_conninfo(), "SHOW fsync"), "on");
+  EXPECT_EQ(ask(server.service_conninfo(), "SHOW max_wal_size"), "4GB");
   EXPECT_EQ(ask(server.service_conninfo(), "SHOW synchronous_commit"), "on");
   EXPECT_EQ(ask(server.service_conninfo(), "SELECT current_user"), "rahat_service");
   EXPECT_EQ(ask(server.owner_conninfo(), "SELECT current_user"), "rahat_owner");

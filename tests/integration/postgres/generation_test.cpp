@@ -11,6 +11,7 @@ namespace {
 
 using namespace rahat;
 using testing::Contains;
+using testing::ElementsAre;
 using testing::IsEmpty;
 
 std::vector<std::string> names_of(const std::vector<finding>& found) {
@@ -48,51 +49,56 @@ TEST(generation, what_is_no_generation_is_refused) {
   EXPECT_THROW(parse_generation("12", "000000000000000000000001"), generation_error);
 }
 
-TEST(doctor, a_healthy_embedded_server_has_no_findings) {
-  const auto db = test::pg_fixture::get().fresh_database();
-  pqxx::connection node{db.service};
-  EXPECT_THAT(names_of(examine_database(node)), IsEmpty());
-}
+/// Tests' servers force nothing to the disk; this one is made safe for the time of a test.
+class doctor : public testing::Test {
+protected:
+  doctor() { set({"ALTER SYSTEM SET fsync = on"}); }
+  ~doctor() override { set({"ALTER SYSTEM RESET ALL"}); }
 
-TEST(doctor, a_role_that_commits_without_waiting_is_refused) {
-  const auto db = test::pg_fixture::get().fresh_database();
-  {
+  void set(const std::vector<std::string>& changes) {
     pqxx::connection admin{db.admin};
-    pqxx::nontransaction{admin}.exec0("ALTER DATABASE " + db.name
-                                      + " SET synchronous_commit = off");
+    pqxx::nontransaction work{admin};
+    for (const auto& sql : changes)
+      work.exec0(sql);
+    work.exec1("SELECT pg_reload_conf()");
   }
-  pqxx::connection node{db.service};
-  const auto found = examine_database(node);
-  ASSERT_EQ(found.size(), 1u);
-  EXPECT_EQ(found[0].name, "synchronous_commit_off");
-  EXPECT_EQ(found[0].how, finding::weight::refuse);
+
+  /// Looks until `expected` are found: a new session sees what was reloaded a moment later.
+  std::vector<std::string> look_for(const std::vector<std::string>& expected) {
+    std::vector<std::string> names;
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+    do {
+      pqxx::connection node{db.service};
+      names = names_of(examine_database(node));
+    } while (names != expected && std::chrono::steady_clock::now() < deadline);
+    return names;
+  }
+
+  test::test_database db = test::pg_fixture::get().fresh_database();
+};
+
+TEST_F(doctor, a_healthy_server_has_no_findings) {
+  EXPECT_THAT(look_for({}), IsEmpty());
 }
 
-TEST(doctor, a_service_that_could_alter_the_books_is_refused) {
-  const auto db = test::pg_fixture::get().fresh_database();
+TEST_F(doctor, a_role_that_commits_without_waiting_is_refused) {
+  set({"ALTER DATABASE " + db.name + " SET synchronous_commit = off"});
+  EXPECT_THAT(look_for({"synchronous_commit_off"}), ElementsAre("synchronous_commit_off"));
+  pqxx::connection node{db.service};
+  EXPECT_EQ(examine_database(node).at(0).how, finding::weight::refuse);
+}
+
+TEST_F(doctor, a_service_that_could_alter_the_books_is_refused) {
   pqxx::connection owner{db.owner};
   EXPECT_THAT(names_of(examine_database(owner)), Contains("service_may_alter_books"));
   pqxx::connection admin{db.admin};
   EXPECT_THAT(names_of(examine_database(admin)), Contains("service_may_alter_books"));
 }
 
-TEST(doctor, unsafe_server_settings_are_refused) {
-  const auto db = test::pg_fixture::get().fresh_database();
-  pqxx::connection admin{db.admin};
-  auto set = [&admin](const std::string& sql) { pqxx::nontransaction{admin}.exec0(sql); };
-  set("ALTER SYSTEM SET fsync = off");
-  set("ALTER SYSTEM SET full_page_writes = off");
-  pqxx::nontransaction{admin}.exec1("SELECT pg_reload_conf()");
-  std::vector<std::string> names;
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{10};
-  while (names.size() < 2 && std::chrono::steady_clock::now() < deadline) {
-    pqxx::connection node{db.service}; // a new session sees what was reloaded
-    names = names_of(examine_database(node));
-  }
-  EXPECT_THAT(names, Contains("fsync_off"));
-  EXPECT_THAT(names, Contains("full_page_writes_off"));
-  set("ALTER SYSTEM RESET ALL");
-  pqxx::nontransaction{admin}.exec1("SELECT pg_reload_conf()");
+TEST_F(doctor, unsafe_server_settings_are_refused) {
+  set({"ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET full_page_writes = off"});
+  EXPECT_THAT(look_for({"fsync_off", "full_page_writes_off"}),
+              ElementsAre("fsync_off", "full_page_writes_off"));
 }
 
 } // namespace

@@ -48,7 +48,8 @@ TEST_F(migrate_to, an_empty_database_gets_every_step_once_and_records_it) {
   EXPECT_EQ(migrate(db.owner, two, log), 0) << "a second run finds nothing to do";
   EXPECT_EQ(ask(db.owner, "SELECT count(*) FROM first"), "1");
   EXPECT_EQ(ask(db.owner, "SELECT string_agg(number || ' ' || name, ',' ORDER BY number)"
-                          " FROM schema_migration WHERE length(sha256) = 64 AND applied_at <= now()"),
+                          " FROM schema_migration"
+                          " WHERE length(sha256) = 64 AND applied_at <= now()"),
             "1 first,2 second");
 }
 

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <pqxx/pqxx>
+#include <thread>
 
 namespace {
 
@@ -85,6 +86,22 @@ TEST_F(taking, a_former_incarnation_takes_nothing_back) {
   take(me);
   EXPECT_THROW(take(former), lease_error);
   EXPECT_EQ(ask("SELECT count(*) FROM shard WHERE incarnation = 2 AND epoch = 1"), "256");
+}
+
+TEST_F(taking, a_former_incarnation_that_wakes_up_in_the_middle_takes_nothing_back) {
+  const auto former = start(1);
+  pqxx::connection other{db.admin};
+  pqxx::work later{other}; // the later start, in the middle of taking shard 9
+  later.exec0("UPDATE shard SET owner = '" + former.node.str() + "', incarnation = 2, epoch = 2"
+              " WHERE shard = 9");
+  std::jthread sleeper{[&] { EXPECT_THROW(take(former), lease_error); }};
+  const auto deadline = std::chrono::steady_clock::now() + 20s;
+  while (ask("SELECT count(*) FROM pg_locks WHERE NOT granted") == "0")
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "it waits for shard 9";
+  start(1);
+  later.commit();
+  sleeper.join();
+  EXPECT_EQ(ask("SELECT epoch || ' ' || incarnation FROM shard WHERE shard = 9"), "2 2");
 }
 
 TEST_F(taking, shards_of_a_living_member_are_left_alone) {

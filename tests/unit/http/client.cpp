@@ -75,15 +75,16 @@ client::~client() {
   ::close(fd_);
 }
 
-void client::send(std::string_view bytes) {
+bool client::send(std::string_view bytes) {
   while (!bytes.empty()) {
     if (!wait(fd_, POLLOUT, patience))
-      return;
+      return false;
     auto n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (n <= 0)
-      return;
+      return false;
     bytes.remove_prefix(static_cast<std::size_t>(n));
   }
+  return true;
 }
 
 std::size_t client::send_some(std::string_view bytes) {
@@ -151,6 +152,15 @@ reply client::read(bool head_only) {
   return out;
 }
 
+std::string client::take(std::size_t n) {
+  while (buffer_.size() < n)
+    if (!more())
+      return {};
+  auto out = buffer_.substr(0, n);
+  buffer_.erase(0, n);
+  return out;
+}
+
 bool client::is_closed() {
   char piece[65536];
   for (;;) {
@@ -162,6 +172,14 @@ bool client::is_closed() {
     if (n < 0)
       return false;
   }
+}
+
+bool client::ends_in_order() {
+  char piece[65536];
+  ssize_t n = 1;
+  while (n > 0 && wait_readable(patience))
+    n = ::recv(fd_, piece, sizeof(piece), 0);
+  return n == 0;
 }
 
 std::string get(std::string_view path, std::string_view extra) {

@@ -39,7 +39,7 @@ public:
   client(const client&) = delete;
   client& operator=(const client&) = delete;
 
-  void send(std::string_view bytes);
+  bool send(std::string_view bytes); // false when the connection did not take all of it
 
   /// Sends what the socket takes without waiting; returns how much that was.
   std::size_t send_some(std::string_view bytes);
@@ -54,8 +54,14 @@ public:
   /// The next reply; status 0 when the connection ends or patience does.
   reply read(bool head_only = false);
 
+  /// Exactly `n` bytes, for what follows an upgrade; empty when the connection ends.
+  std::string take(std::size_t n);
+
   /// True once the server has closed the connection (bytes that come before are dropped).
   bool is_closed();
+
+  /// True when the connection ends with an end of stream, not with a reset.
+  bool ends_in_order();
 
 private:
   bool more();

@@ -198,6 +198,35 @@ TEST_F(connection_test, no_answer_in_time_is_504_and_a_late_one_is_dropped) {
   EXPECT_NE(c.read().body.find("next"), std::string::npos);
 }
 
+TEST_F(connection_test, a_late_answer_is_not_taken_for_the_next_request) {
+  options.reply_timeout = 150ms;
+  start();
+  client c(port);
+  c.send(get("/hold"));
+  EXPECT_EQ(c.read().status, 504u);
+  c.send(get("/hold"));
+  ASSERT_TRUE(lot.wait_for(2));
+  lot.answer(0, ok("\"late\""));
+  lot.answer(1, ok("\"right\""));
+  EXPECT_EQ(c.read().body, "\"right\"");
+}
+
+/// Closing with unread bytes would reset the connection and could destroy the reply on its way.
+TEST_F(connection_test, a_refused_upload_ends_in_order) {
+  options.max_body_bytes = 1000;
+  start();
+  const std::string body(100'000, ' ');
+  for (auto& [bytes, status] : std::vector<std::pair<std::string, unsigned>>{
+           {post("/v2/things", body, "Idempotency-Key: k\r\n"), 413},
+           {post("/v2/things", body, "Host: twice\r\n"), 400}}) {
+    client c(port);
+    EXPECT_TRUE(c.send(bytes));
+    EXPECT_EQ(c.read().status, status);
+    c.shut_down_send();
+    EXPECT_TRUE(c.ends_in_order()) << status;
+  }
+}
+
 TEST_F(connection_test, a_client_that_takes_no_reply_is_cut) {
   options.send_timeout = 200ms;
   start();

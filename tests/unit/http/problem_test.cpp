@@ -2,7 +2,9 @@
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
+#include <fstream>
 #include <gtest/gtest.h>
+#include <iterator>
 #include <set>
 
 namespace rahat::http::test {
@@ -53,6 +55,20 @@ TEST(problem_test, retryable_ones_say_when) {
       EXPECT_TRUE(r.status == 503 || r.status == 504 || r.status == 409) << to_string(code);
     }
   }
+}
+
+TEST(problem_test, every_code_stands_in_the_document) {
+  std::ifstream file(RAHAT_SOURCE_DIR "/docs/problems.md");
+  std::string page((std::istreambuf_iterator<char>(file)), {});
+  auto stands = [&](std::string_view name, unsigned status, bool retry) {
+    auto line = "| " + std::string(name) + " | " + std::to_string(status) + " | " +
+                (retry ? "yes" : "") + " |";
+    EXPECT_NE(page.find(line), std::string::npos) << line;
+  };
+  for (auto code : all_errcs())
+    stands(to_string(code), status_of(code), is_retryable(code));
+  for (auto what : all_edge_problems())
+    stands(to_string(what), status_of(what), false);
 }
 
 } // namespace

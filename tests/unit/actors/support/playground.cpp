@@ -88,6 +88,18 @@ void playground::pay(const entity_ref& from, transfer t) {
   check_books(from);
 }
 
+void playground::pay_chunk(const entity_ref& from, const line_payment& payment,
+                           const google::protobuf::Message& notice) {
+  must_hold(at(from).state == nullptr, "only a mute entity is spoken for");
+  pay_lines(from, payment);
+  letter l;
+  l.message = notice.SerializeAsString();
+  l.money_minor = payment.sum_minor;
+  l.currency = payment.currency;
+  mail_[{from, payment.credit_owner}].push_back(std::move(l));
+  check_books(from);
+}
+
 void playground::apply(const entity_ref& self, entity& e, const decision& d, const context&) {
   for (auto& event : d.events()) {
     e.state->evolve(event.bytes);
@@ -173,10 +185,9 @@ void playground::post(const entity_ref& self, const transfer& t, std::uint32_t l
                       bool may_overdraw) {
   must_hold(transfer_keys_.emplace(t.purpose, line).second, "a transfer was made twice");
   auto& from = accounts_[t.debit];
-  from.balance_minor -= t.amount_minor;
-  accounts_[t.credit].balance_minor += t.amount_minor;
-  must_hold(may_overdraw || from.role == "outside" || from.balance_minor >= 0,
-            "an account was overdrawn");
+  auto& left = from.balances[t.currency] -= t.amount_minor;
+  accounts_[t.credit].balances[t.currency] += t.amount_minor;
+  must_hold(may_overdraw || from.role == "outside" || left >= 0, "an account was overdrawn");
   posted_[{self, t.currency}] -= t.amount_minor;
   posted_[{t.credit_owner, t.currency}] += t.amount_minor;
 }
@@ -340,9 +351,11 @@ std::vector<wire::Credit> playground::credits_of(const entity_ref& mute) const {
   return found == entities_.end() ? std::vector<wire::Credit>{} : found->second.credits;
 }
 
-std::int64_t playground::balance(const uuid& account) const {
+std::int64_t playground::balance(const uuid& account, const std::string& currency) const {
   auto found = accounts_.find(account);
-  return found == accounts_.end() ? 0 : found->second.balance_minor;
+  if (found == accounts_.end() || !found->second.balances.contains(currency))
+    return 0;
+  return found->second.balances.at(currency);
 }
 
 bool playground::is_open(const uuid& account) const {

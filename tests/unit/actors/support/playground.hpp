@@ -66,6 +66,9 @@ public:
   void tell(const entity_ref& from, const entity_ref& to, const google::protobuf::Message& m);
   /// A transfer from a mute entity, which may overdraw its account.
   void pay(const entity_ref& from, transfer t);
+  /// A mute disbursement's chunk, told by `notice` to the owner of the wallets.
+  void pay_chunk(const entity_ref& from, const line_payment& payment,
+                 const google::protobuf::Message& notice);
 
   /// One message, credit or turn of own work, drawn at random; false when nothing is left to do.
   bool step();
@@ -92,7 +95,7 @@ public:
   std::vector<wire::Credit> credits_of(const entity_ref& mute) const;
 
   /// What the ledger says, whether or not the owner has been told.
-  std::int64_t balance(const uuid& account) const;
+  std::int64_t balance(const uuid& account, const std::string& currency = "NPR") const;
   bool is_open(const uuid& account) const;
   std::size_t transfer_count() const { return transfer_keys_.size(); }
   std::size_t mail_on_its_way() const;
@@ -129,8 +132,8 @@ private:
   using pair = std::pair<entity_ref, entity_ref>;
   using money = std::map<std::pair<entity_ref, std::string>, std::int64_t>;
   struct account {
-    std::int64_t balance_minor = 0;
-    std::string role; // empty: never opened
+    std::map<std::string, std::int64_t> balances; // by currency
+    std::string role;                             // empty: never opened
   };
 
   entity& at(const entity_ref& ref);

@@ -1,0 +1,42 @@
+#pragma once
+
+#include "config/config.hpp"
+#include "persistence/embedded/data_folder.hpp"
+#include "persistence/embedded/embedded_postgres.hpp"
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace rahat {
+
+/// The node's Postgres: the embedded one, watched and restarted, or the server of `database.url`.
+/// Migrated before the constructor returns. Owned by the node; throws with sentences for operators.
+class node_database {
+public:
+  node_database(const config& settings, data_folder& folder);
+  ~node_database();
+
+  node_database(const node_database&) = delete;
+  node_database& operator=(const node_database&) = delete;
+
+  const std::string& service_conninfo() const { return service_; }
+  bool embedded() const { return server_ != nullptr; }
+
+  /// Orderly end: stops what it started.
+  void stop();
+
+private:
+  void watch();
+
+  std::unique_ptr<embedded_postgres> server_;
+  std::string service_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopping_ = false;
+  std::thread watcher_;
+};
+
+} // namespace rahat

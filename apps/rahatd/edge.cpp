@@ -1,0 +1,200 @@
+#include "apps/rahatd/edge.hpp"
+
+#include "apps/rahatd/component.hpp"
+
+#include "gateways/http/openapi.hpp"
+#include "gateways/http/prometheus_probe.hpp"
+#include "gateways/http/server.hpp"
+#include "gateways/live/gateway.hpp"
+#include "gateways/rest/routes.hpp"
+#include "persistence/lease/doctor.hpp"
+#include "runtime/telemetry/log.hpp"
+#include "runtime/telemetry/time_text.hpp"
+
+#include <pqxx/pqxx>
+
+namespace rahat {
+
+namespace {
+
+constexpr auto live_drain = std::chrono::milliseconds(2'000);
+constexpr const char* version = "0.1.0";
+
+http::server_options options_of(const config& c, const clock& time) {
+  http::server_options o;
+  o.max_connections = static_cast<std::size_t>(c.http.max_connections);
+  o.max_header_bytes = static_cast<std::size_t>(c.http.max_header_bytes);
+  o.max_body_bytes = static_cast<std::size_t>(c.http.max_body_bytes);
+  o.max_stream_bytes = static_cast<std::uint64_t>(c.upload.max_bytes);
+  o.header_timeout = std::chrono::milliseconds(c.http.header_timeout_ms);
+  o.body_timeout = std::chrono::milliseconds(c.http.body_timeout_ms);
+  o.reply_timeout = std::chrono::milliseconds(c.http.reply_timeout_ms);
+  o.idle_timeout = std::chrono::milliseconds(c.http.idle_timeout_ms);
+  o.wall_clock_seconds = [&time] { return time.now_us() / 1'000'000; };
+  return o;
+}
+
+std::vector<ops::doctor_row> examine(const std::string& conninfo) {
+  pqxx::connection connection{conninfo};
+  std::vector<ops::doctor_row> out;
+  for (auto& f : examine_database(connection))
+    out.push_back({f.name, f.how == finding::weight::refuse, f.sentence});
+  return out;
+}
+
+} // namespace
+
+struct edge::impl {
+  explicit impl(edge_parts u) : use(std::move(u)) {}
+
+  edge_parts use;
+  http::prometheus_probe public_probe{"public"};
+  http::prometheus_probe internal_probe{"internal"};
+  std::unique_ptr<live::live_gateway> live;
+  std::unique_ptr<http::server> public_server;
+  std::unique_ptr<http::server> internal_server;
+  std::uint16_t public_port = 0;
+  std::uint16_t internal_port = 0;
+
+  http::authenticator who() {
+    return [&book = use.tokens](std::string_view token) -> std::optional<http::caller> {
+      auto owner = book.owner_of(token);
+      if (!owner)
+        return std::nullopt;
+      return http::caller{owner->user, owner->role};
+    };
+  }
+
+  void open_live();
+  void open_public();
+  void open_internal();
+};
+
+void edge::impl::open_live() {
+  live::live_options how;
+  how.max_connections = static_cast<std::size_t>(use.settings.live.max_connections);
+  how.max_queued_events = static_cast<std::size_t>(use.settings.live.queue_messages);
+  how.now = [this] { return rfc3339(use.time.now_us()); };
+  live = std::make_unique<live::live_gateway>(how, who(), use.hub);
+  live->start();
+}
+
+void edge::impl::open_public() {
+  rest::rest_context context{use.entities, use.queries, use.time, use.trust,
+                             [this](std::chrono::milliseconds delay, std::function<void()> then) {
+                               use.later.after(delay, std::move(then));
+                             },
+                             {}};
+  context.uploads.max_bytes = static_cast<std::uint64_t>(use.settings.upload.max_bytes);
+  context.uploads.max_rows = static_cast<std::uint32_t>(use.settings.upload.max_rows);
+  auto routes = rest::make_routes(context);
+  http::openapi_info about;
+  about.version = version;
+  about.description = "Registers households, pays them, lets them redeem, settles vendors.";
+  http::add_openapi_route(routes, about);
+  http::router_options gate;
+  gate.open_paths = {};
+  gate.ready = use.may_serve;
+  auto how = options_of(use.settings, use.time);
+  how.address = use.settings.http.public_host;
+  how.port = public_port != 0 ? public_port
+                              : static_cast<std::uint16_t>(use.settings.http.public_port);
+  how.io_threads = static_cast<unsigned>(use.settings.http.io_threads);
+  how.upgrade_path = "/v2/live";
+  how.on_upgrade = [this](http::upgraded connection) { live->take(std::move(connection)); };
+  public_server = std::make_unique<http::server>(how, http::router{std::move(routes), gate}, who(),
+                                                 public_probe);
+  public_port = public_server->start();
+}
+
+void edge::impl::open_internal() {
+  ops::context c;
+  c.version = version;
+  c.readiness = use.readiness;
+  c.metrics = [this] { return use.counted.text(); };
+  c.actors = [this] {
+    std::vector<ops::actor_row> rows;
+    for (auto& n : use.tree.nodes())
+      rows.push_back({n.path, n.state, n.restarts, n.last_reason, n.since_us});
+    return rows;
+  };
+  c.entities = [this](std::size_t limit) {
+    std::vector<ops::entity_row> rows;
+    for (auto& r : use.hosts.residents(limit))
+      rows.push_back({r.entity.str(), r.in_flight, r.failures, r.parked});
+    return rows;
+  };
+  c.create_token = [this](auto& user, auto& role) { return use.tokens.create(user, role); };
+  c.doctor = [this] { return examine(use.service_conninfo); };
+  c.db = &use.db;
+  c.audit = &use.audit;
+  c.release = [this](const entity_ref& entity) { use.hosts.release(entity); };
+  c.in_background = [this](std::function<void()> job) { use.background.run(std::move(job)); };
+  auto how = options_of(use.settings, use.time);
+  how.address = use.settings.http.internal_host;
+  how.port = internal_port != 0 ? internal_port
+                                : static_cast<std::uint16_t>(use.settings.http.internal_port);
+  how.reply_timeout = std::chrono::minutes(10); // an audit reads everything
+  internal_server = std::make_unique<http::server>(how, http::router{ops::make_routes(c)}, who(),
+                                                   internal_probe);
+  internal_port = internal_server->start();
+}
+
+edge::edge(edge_parts use) : impl_(std::make_unique<impl>(std::move(use))) {
+  impl_->use.counted.add(impl_->public_probe);
+  impl_->use.counted.add(impl_->internal_probe);
+}
+
+edge::~edge() {
+  impl_->use.counted.remove(impl_->public_probe);
+  impl_->use.counted.remove(impl_->internal_probe);
+}
+
+void edge::open() {
+  impl_->open_live();
+  impl_->open_public();
+  impl_->open_internal();
+}
+
+std::vector<child_spec> edge::components() {
+  auto* i = impl_.get();
+  auto drain_of = [](std::unique_ptr<http::server>& server) {
+    if (server)
+      server->drain(std::chrono::milliseconds{0});
+    server.reset();
+  };
+  std::vector<child_spec> children;
+  children.push_back(component(
+    "gateway-live", [i] { if (!i->live) i->open_live(); },
+    [i] {
+      if (i->live)
+        i->live->drain(std::chrono::milliseconds{0});
+      i->live.reset();
+    }));
+  children.push_back(component(
+    "gateway-public", [i] { if (!i->public_server) i->open_public(); },
+    [i, drain_of] { drain_of(i->public_server); }));
+  children.push_back(component(
+    "gateway-internal", [i] { if (!i->internal_server) i->open_internal(); },
+    [i, drain_of] { drain_of(i->internal_server); }));
+  return children;
+}
+
+void edge::drain(std::chrono::milliseconds limit) {
+  if (impl_->live)
+    impl_->live->drain(live_drain);
+  if (impl_->public_server)
+    impl_->public_server->drain(limit);
+  if (impl_->internal_server)
+    impl_->internal_server->drain(std::chrono::milliseconds{500});
+}
+
+std::uint16_t edge::public_port() const {
+  return impl_->public_port;
+}
+
+std::uint16_t edge::internal_port() const {
+  return impl_->internal_port;
+}
+
+} // namespace rahat

@@ -1,0 +1,39 @@
+#pragma once
+
+#include "config/config.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace rahat {
+
+/// One node of Rahat, put together: Postgres, lease, shards, store, hosts, gateways. The only place
+/// that sees everything. Start and stop on one thread.
+class node {
+public:
+  /// `on_end`: the node may never serve again (declared dead, the database was replaced, a part
+  /// keeps failing); the process has to stop. Any thread.
+  node(config settings, std::function<void(const std::string& why)> on_end);
+  ~node();
+
+  node(const node&) = delete;
+  node& operator=(const node&) = delete;
+
+  /// Brings everything up in order; throws with a sentence for the operator.
+  void start();
+
+  /// Drains the gateways, lands what was decided, lets go of lease and Postgres.
+  void stop();
+
+  std::uint16_t public_port() const;
+  std::uint16_t internal_port() const;
+  std::string admin_token_file() const;
+
+private:
+  struct parts;
+  std::unique_ptr<parts> parts_;
+};
+
+} // namespace rahat

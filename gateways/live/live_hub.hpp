@@ -1,0 +1,107 @@
+#pragma once
+
+#include "gateways/live/feed_order.hpp"
+#include "gateways/live/hub.hpp"
+#include "runtime/ports/clock.hpp"
+#include "runtime/ports/entities.hpp"
+#include "runtime/ports/store.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace rahat::live {
+
+struct hub_options {
+  /// Topics are "<kind>/<id>" of these kinds, and "feed".
+  std::set<std::string> kinds;
+  /// Event types that are told as progress: no token, latest wins, not replayed.
+  std::set<std::string> progress_types;
+  std::chrono::milliseconds progress_every{100};
+  /// Heads of shards are compared with what was announced.
+  std::chrono::milliseconds check_every{1'000};
+  std::size_t max_subscriptions = 50'000; // beyond: refused as overloaded
+};
+
+/// Hands committed events to those who follow their topics. An entity topic resumes by the
+/// entity's seq, the feed by a feed_token; holes are fetched from the journal. Thread-safe; costs a
+/// commit next to nothing while nobody listens. Protocol: docs/protocols/live.md.
+class live_hub final : public hub {
+public:
+  live_hub(hub_options options, store& db, entities& all, const clock& time);
+  ~live_hub() override;
+
+  /// A commit was announced by its host. Any thread.
+  void publish(const live_event& event);
+
+  void stop();
+
+  // -- hub ----------------------------------------------------------------------
+  std::optional<error> subscribe(const http::caller& who, const std::string& topic,
+                                 const std::optional<std::string>& after,
+                                 std::shared_ptr<sink> to) override;
+  void leave(const std::shared_ptr<sink>& to) override;
+
+private:
+  using frame = std::shared_ptr<const event>;
+
+  struct subscriber {
+    std::shared_ptr<sink> to;
+    std::uint64_t seq = 0;        // entity topics: the last one sent
+    feed_token positions;         // feed: where the replay stands
+    bool replaying = false;       // older ones are being fetched; new ones wait
+    std::vector<live_event> held; // bounded by max_held
+    shard_id shard = 0;           // feed: of the replay
+  };
+
+  struct topic {
+    std::map<sink*, std::shared_ptr<subscriber>> subscribers;
+    std::optional<live_event> progress; // latest, not yet sent
+    std::chrono::steady_clock::time_point progress_sent{};
+  };
+
+  static constexpr std::size_t max_held = 1'000;
+  static constexpr std::uint32_t replay_page = 500;
+
+  void to_topic(const std::string& name, const live_event& event);
+  void send(topic& t, const std::string& name, const live_event& event);
+  void drop(topic& t, sink* who);
+  bool is_progress(const live_event& e) const {
+    return options_.progress_types.contains(e.type);
+  }
+  frame frame_of(const std::string& topic, const live_event& event, bool progress) const;
+  frame replayed(const std::string& topic, const journal_row& row, std::string token) const;
+
+  void replay_entity(const std::string& name, entity_ref entity, std::shared_ptr<subscriber> who);
+  void replay_feed(std::shared_ptr<subscriber> who);
+  void caught_up(const std::string& name, const std::shared_ptr<subscriber>& who);
+  void send_state(const std::string& name, const entity_ref& entity,
+                  const std::shared_ptr<subscriber>& who);
+
+  void run();
+  void flush_progress();
+  void check_heads();
+  void fetch_hole(shard_id shard, std::uint64_t after);
+
+  const hub_options options_;
+  store& db_;
+  entities& all_;
+  const clock& time_;
+  mutable std::mutex mutex_;
+  std::map<std::string, topic> topics_;
+  feed_order order_;
+  std::atomic<std::size_t> subscriptions_{0};
+  bool feed_active_ = false;
+  std::condition_variable changed_;
+  bool stopping_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true); // guards callbacks of the store
+  std::thread thread_;
+};
+
+} // namespace rahat::live

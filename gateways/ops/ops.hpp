@@ -1,0 +1,62 @@
+#pragma once
+
+#include "gateways/http/handler.hpp"
+#include "runtime/ports/audit.hpp"
+#include "runtime/ports/store.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <variant>
+#include <vector>
+
+/// The internal listener's resources: health, readiness, metrics and what operators ask.
+namespace rahat::ops {
+
+struct check {
+  std::string name; // "postgres", "lease", "writers", "shards", ...
+  bool ok = false;
+  std::string detail;
+};
+
+struct actor_row {
+  std::string path;
+  std::string state;
+  std::uint32_t restarts = 0;
+  std::string last_reason;
+  std::int64_t since_us = 0;
+};
+
+struct entity_row {
+  std::string entity;
+  std::uint32_t in_flight = 0;
+  std::uint32_t failures = 0;
+  bool parked = false;
+};
+
+struct doctor_row {
+  std::string name;
+  bool refuses = false; // true: the node does not become ready while this stands
+  std::string sentence;
+};
+
+/// What the resources are made of; supplied by the composition root. Functions marked (blocking) are
+/// run on the background worker, all others must return at once.
+struct context {
+  std::string version;
+  std::function<std::vector<check>()> readiness;
+  std::function<std::string()> metrics;
+  std::function<std::vector<actor_row>()> actors;
+  std::function<std::vector<entity_row>(std::size_t limit)> entities;
+  std::function<std::variant<std::string, error>(const std::string& user,
+                                                 const std::string& role)> create_token; // blocking
+  std::function<std::vector<doctor_row>()> doctor;                                       // blocking
+  store* db = nullptr;
+  auditor* audit = nullptr; // blocking
+  std::function<void(const entity_ref&)> release; // puts a parked entity back to work
+  std::function<void(std::function<void()>)> in_background; // one worker, bounded queue
+};
+
+http::route_table make_routes(context c);
+
+} // namespace rahat::ops

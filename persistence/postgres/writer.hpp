@@ -1,0 +1,133 @@
+#pragma once
+
+#include "persistence/postgres/batch_encoder.hpp"
+#include "persistence/postgres/commit_link.hpp"
+#include "persistence/postgres/failure.hpp"
+#include "persistence/postgres/options.hpp"
+#include "persistence/postgres/seq_book.hpp"
+#include "persistence/postgres/work_queue.hpp"
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+namespace rahat::pg {
+
+/// The single writer of its shards: a thread with a connection of its own. What queued up while the
+/// last statement ran is the next one. Public functions may be called from any thread; listeners
+/// and callbacks are called from the writer's. docs/protocols/commit.md tells the whole story.
+class writer {
+public:
+  /// Called when the barrier of a load has been passed: reads the entity, calls `learned`, then the
+  /// caller of the load.
+  using load_reader = std::function<void(std::unique_ptr<queued_load>)>;
+  using fenced_listener = std::function<void(std::vector<shard_id>)>;
+
+  writer(const store_options& how, unsigned index, load_reader read, fenced_listener fenced);
+  ~writer(); // stops
+
+  writer(const writer&) = delete;
+  writer& operator=(const writer&) = delete;
+
+  /// Connects (throws what open_session throws) and starts the thread.
+  void start();
+
+  /// Lands what is queued for at most `stop_patience`, fails the rest as unavailable and joins.
+  void stop();
+
+  void adopt(const std::vector<owned_shard>& shards);
+  void push(commit c, std::shared_ptr<commit_listener> listener);
+  void push(std::unique_ptr<queued_load> load);
+
+  /// A load has read that the entity's last committed seq is this.
+  void learned(const entity_ref& entity, std::uint64_t incarnation, std::uint64_t seq);
+
+  /// Bytes that may still be queued.
+  std::int64_t credit() const;
+
+private:
+  using commit_ptr = std::unique_ptr<queued_commit>;
+  using group = std::vector<commit_ptr>;
+
+  struct lesson {
+    entity_ref entity;
+    std::uint64_t incarnation = 0;
+    std::uint64_t seq = 0;
+  };
+  using letter = std::variant<commit_ptr, std::unique_ptr<queued_load>, owned_shard, lesson>;
+
+  struct chain_head {
+    bool owned = false;
+    std::uint64_t epoch = 0;
+    std::uint64_t position = 0;
+    digest hash{};
+  };
+
+  enum class verdict { committed, fenced, guilty, stopping };
+  struct answer {
+    verdict what = verdict::committed;
+    std::string message;
+    std::vector<shard_id> shards; // of `fenced`
+  };
+
+  void run();
+  bool wait_for_mail();
+  void file(letter& mail);
+  void round();
+  void refuse_everything();
+  void post(letter mail);
+
+  bool may_go(const queued_commit& c);
+  commit_failure reason_not_to_go(const queued_commit& c) const;
+  void deliver(group commits);
+  void drop_lost(group& commits);
+  void landed(group& commits);
+  void refuse(commit_ptr c, commit_failure why, const std::string& message);
+  void tell_refusal(commit_ptr c, commit_failure why, const std::string& message);
+
+  answer attempt(group& commits);
+  void place(const group& commits);
+  std::optional<answer> resolve(bool in_doubt);
+  answer fence_all(const std::string& message);
+  void fence(const std::vector<shard_id>& shards);
+  bool pause(unsigned tries);
+  bool out_of_patience();
+  void collect_mail();
+  std::string fault_of(const commit& c) const;
+
+  const store_options& how_;
+  const unsigned index_;
+  const load_reader read_;
+  const fenced_listener fenced_;
+
+  std::mutex mutex_; // guards the next five lines
+  std::condition_variable mail_;
+  std::vector<letter> inbox_;
+  bool stopping_ = false;
+  bool closed_ = false; // the thread takes no more mail: it is refused at once
+  std::chrono::steady_clock::time_point stop_by_;
+
+  std::atomic<std::int64_t> queued_bytes_{0};
+
+  // The thread's own.
+  std::thread thread_;
+  commit_link link_;
+  work_queue queue_;
+  seq_book book_;
+  std::array<chain_head, shard_count> heads_;
+  batch_encoder encoder_;
+  std::vector<placed_commit> placed_;
+  std::vector<head_move> moves_;
+  std::int64_t batch_id_ = 0;
+};
+
+} // namespace rahat::pg

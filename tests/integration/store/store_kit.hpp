@@ -1,0 +1,58 @@
+#pragma once
+
+#include "persistence/postgres/pg_store.hpp"
+#include "tests/integration/store/cut_line.hpp"
+#include "tests/support/pg_fixture.hpp"
+
+#include <functional>
+#include <memory>
+#include <pqxx/pqxx>
+#include <string>
+#include <vector>
+
+namespace rahat::test {
+
+/// A database of its own and a store on it that can be ended and made again. Everything that the
+/// store does goes over a line that can be cut.
+class store_kit {
+public:
+  using fence_listener = std::function<void(std::vector<shard_id>)>;
+
+  explicit store_kit(pg::store_options base = {}, fence_listener listener = {});
+  ~store_kit();
+
+  pg_store& store() { return *store_; }
+  pg::store_options& options() { return options_; }
+  cut_line& line() { return *line_; }
+
+  /// Ends the store at once and makes another, under new epochs.
+  void reopen();
+  void close();
+
+  /// Another owner takes the shard.
+  void fence(shard_id shard);
+  /// Takes one shard back, under a new epoch.
+  void take_over(shard_id shard);
+
+  /// One statement as superuser, past the line.
+  pqxx::result sql(const std::string& text);
+
+  /// Kills every session of the store's writers; how many there were.
+  int kill_writers();
+
+  /// The next n batches are refused with this SQLSTATE, in the middle of their transaction.
+  void refuse_batches(const std::string& sqlstate, int n);
+
+private:
+  void start();
+  std::vector<pg::owned_shard> take_all();
+
+  test_database database_;
+  std::unique_ptr<pqxx::connection> admin_;
+  std::unique_ptr<cut_line> line_;
+  pg::store_options options_;
+  fence_listener fenced_;
+  std::unique_ptr<pg_store> store_;
+};
+
+} // namespace rahat::test

@@ -1,0 +1,189 @@
+#include "tests/unit/actors/disbursement/scenes.hpp"
+
+#include <gtest/gtest.h>
+
+namespace rahat::testing {
+
+namespace {
+
+using given_one = given<disbursement>;
+using namespace scenes;
+
+struct bad_creation {
+  std::string what;
+  std::function<void(pb::CreateDisbursement&)> spoil;
+  std::string error;
+  std::string field;
+};
+
+} // namespace
+
+TEST(disbursement_create, refuses_bad_input) {
+  std::vector<bad_creation> cases{
+      {"no project", [](auto& c) { c.clear_project(); }, "invalid_input", "project"},
+      {"half an id", [](auto& c) { c.set_project("12345678"); }, "invalid_input", "project"},
+      {"no name", [](auto& c) { c.clear_name(); }, "invalid_input", "name"},
+      {"blank name", [](auto& c) { c.set_name("  "); }, "invalid_input", "name"},
+      {"long name", [](auto& c) { c.set_name(std::string(201, 'x')); }, "invalid_input", "name"},
+      {"U+0000", [](auto& c) { c.set_name(std::string("a\0b", 3)); }, "invalid_input", "name"},
+      {"negative", [](auto& c) { c.set_amount_each_minor(-1); }, "invalid_input",
+       "amount_each_minor"},
+      {"huge", [](auto& c) { c.set_amount_each_minor(1'000'000'000'001); }, "invalid_input",
+       "amount_each_minor"},
+      {"currency", [](auto& c) { c.set_currency("npr"); }, "invalid_input", "currency"},
+      {"half a batch", [](auto& c) { c.add_batches("1"); }, "invalid_input", "batches"},
+      {"a batch twice",
+       [](auto& c) {
+         c.add_batches(batch(0).id.raw());
+         c.add_batches(batch(0).id.raw());
+       },
+       "invalid_input", "batches"},
+      {"501 batches",
+       [](auto& c) {
+         for (int i = 0; i < 501; ++i)
+           c.add_batches(batch(i).id.raw());
+       },
+       "limit_exceeded", "batches"},
+  };
+  for (auto& bad : cases) {
+    auto ask = create();
+    bad.spoil(*ask.mutable_create());
+    auto out = given_one().when(ask);
+    EXPECT_EQ(out.error_name(), bad.error) << bad.what;
+    EXPECT_EQ(out.refusal ? out.refusal->field : "", bad.field) << bad.what;
+    EXPECT_TRUE(out.plain_error) << bad.what;
+  }
+}
+
+TEST(disbursement_create, takes_what_stands_at_the_bounds) {
+  auto ask = create();
+  std::string name;
+  for (int i = 0; i < 200; ++i)
+    name += "\xe0\xa4\xa8"; // one letter of Devanagari, three bytes
+  ask.mutable_create()->set_name(name);
+  ask.mutable_create()->set_amount_each_minor(1'000'000'000'000);
+  for (int i = 0; i < 500; ++i)
+    ask.mutable_create()->add_batches(batch(i).id.raw());
+  auto out = given_one().when(ask);
+  EXPECT_EQ(out.error_name(), "");
+  EXPECT_EQ(out.made.http_status(), 201u);
+  EXPECT_EQ(out.after.reserve_account(), reserve_account().raw());
+}
+
+TEST(disbursement_approve, is_neither_for_its_creator_nor_for_whoever_locked_it) {
+  auto now = after_command(draft(), lock(), "second maker");
+  now = after_message(now, project_fact(pb::PROJECT_ACTIVE, 1));
+  now = after_message(now, batch_locked(0));
+  now = given_one(now).feed({}).proceed().after;
+  ASSERT_EQ(now.status(), pb::DISBURSEMENT_LOCKED);
+  EXPECT_EQ(given_one(now).by("maker").when(approve(now)).error_name(), "maker_is_checker");
+  EXPECT_EQ(given_one(now).by("second maker").when(approve(now)).error_name(), "maker_is_checker");
+  EXPECT_EQ(given_one(now).by("checker").when(approve(now)).error_name(), "");
+}
+
+TEST(disbursement_approve, names_the_digest_that_was_seen) {
+  auto ask = approve(locked());
+  ask.mutable_approve()->clear_digest();
+  EXPECT_EQ(given_one(locked()).by("checker").when(ask).error_name(), "invalid_input");
+  ask.mutable_approve()->set_digest(std::string(view(sha256("another list"))));
+  EXPECT_EQ(given_one(locked()).by("checker").when(ask).error_name(), "digest_changed");
+}
+
+TEST(disbursement_approve, bounds_the_note) {
+  auto ask = approve(locked());
+  ask.mutable_approve()->set_note(std::string(1'001, 'x'));
+  EXPECT_EQ(given_one(locked()).by("checker").when(ask).error_name(), "invalid_input");
+}
+
+TEST(disbursement_reject, needs_a_reason) {
+  EXPECT_EQ(given_one(locked()).by("checker").when(scenes::reject("")).error_name(),
+            "invalid_input");
+  auto out = given_one(approved()).by("checker").when(scenes::reject("wrong village"));
+  EXPECT_EQ(out.after.reason(), "wrong village");
+  EXPECT_EQ(out.after.approvals_size(), 0);
+  EXPECT_EQ(out.after.digest(), "");
+}
+
+TEST(disbursement_resume, waits_for_the_project) {
+  auto paused = after_message(paying(), project_fact(pb::PROJECT_SUSPENDED));
+  ASSERT_EQ(paused.status(), pb::DISBURSEMENT_PAUSED);
+  EXPECT_EQ(paused.reason(), "project suspended");
+  EXPECT_EQ(given_one(paused).when(resume()).error_name(), "project_not_active");
+  auto active = after_message(paused, project_fact(pb::PROJECT_ACTIVE));
+  EXPECT_EQ(active.status(), pb::DISBURSEMENT_PAUSED) << "a person resumes, not the project";
+  EXPECT_EQ(given_one(active).when(resume()).after.status(), pb::DISBURSEMENT_PAYING);
+}
+
+TEST(disbursement_pause, by_hand_does_not_hide_a_suspended_project) {
+  auto now = after_command(paying(), scenes::pause());
+  now = after_message(now, project_fact(pb::PROJECT_CLOSED));
+  EXPECT_EQ(given_one(now).when(resume()).error_name(), "project_not_active");
+}
+
+TEST(disbursement_pause, bounds_the_reason) {
+  EXPECT_EQ(given_one(paying()).when(scenes::pause(std::string(1'001, 'x'))).error_name(),
+            "invalid_input");
+}
+
+TEST(disbursement_cancel, bounds_the_reason) {
+  auto ask = cancel();
+  ask.mutable_cancel()->set_reason(std::string(1'001, 'x'));
+  EXPECT_EQ(given_one(draft()).when(ask).error_name(), "invalid_input");
+}
+
+TEST(disbursement, lists_by_project_and_status) {
+  auto keys = disbursement::keys(locked());
+  EXPECT_EQ(keys.project, project.id);
+  EXPECT_EQ(keys.status, "locked");
+  EXPECT_EQ(keys.created_us, test_now_us);
+}
+
+TEST(disbursement, does_not_skip_what_it_cannot_read) {
+  state now;
+  EXPECT_THROW(disbursement::evolve(now, {}), broken_invariant);
+  EXPECT_THROW(given_one().told({}), broken_invariant);
+  EXPECT_EQ(given_one(draft()).when({}).error_name(), "invalid_input");
+}
+
+/// What a decider of ours can never have recorded: the entity is parked rather than go on.
+TEST(disbursement, does_not_believe_what_cannot_have_happened) {
+  using event = pb::DisbursementEvent;
+  auto impossible = [](state now, const event& happened) {
+    EXPECT_THROW(disbursement::evolve(now, happened), broken_invariant) << happened.DebugString();
+  };
+  event answered_twice;
+  *answered_twice.mutable_batch_answered()->mutable_answer() = batch_locked(0).batch_locked();
+  impossible(asked(), answered_twice);
+  event stranger;
+  stranger.mutable_batch_answered()->mutable_answer()->set_batch(derive_id({"stranger"}).raw());
+  impossible(asked(), stranger);
+  event other_sum;
+  other_sum.mutable_locked()->set_lines(5);
+  other_sum.mutable_locked()->set_amount_minor(501);
+  impossible(answered(), other_sum);
+  event reserved;
+  reserved.mutable_reserved()->set_amount_minor(500);
+  impossible(approved(), reserved);
+  event skips;
+  skips.mutable_chunk_decided()->set_chunk(1);
+  impossible(paying(), skips);
+  event beyond;
+  beyond.mutable_chunk_decided()->set_chunk(2);
+  impossible(decided(paying(), 2), beyond);
+  event overdraws;
+  overdraws.mutable_chunk_decided()->set_chunk(0);
+  auto poor = paying();
+  poor.set_reserve_minor(299);
+  impossible(poor, overdraws);
+  event undecided;
+  undecided.mutable_chunk_arrived()->set_chunk(0);
+  impossible(paying(), undecided);
+  impossible(arrived(decided(paying(), 1), 0), undecided); // a second time
+  event part;
+  part.mutable_unspent_returned()->set_amount_minor(499);
+  impossible(paying(), part);
+  part.mutable_unspent_returned()->set_amount_minor(501);
+  impossible(paying(), part);
+}
+
+} // namespace rahat::testing

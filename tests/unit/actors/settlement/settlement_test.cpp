@@ -1,0 +1,153 @@
+#include "actors/vendor/vendor.pb.h"
+#include "tests/unit/actors/settlement/scenes.hpp"
+
+#include <gtest/gtest.h>
+
+namespace rahat::testing {
+
+namespace {
+
+using given_one = given<settlement>;
+
+pb::VendorMessage told_vendor(const scenes::outcome& out) {
+  return detail::parsed<pb::VendorMessage>(out.made.told().at(0).bytes, "unreadable");
+}
+
+const uuid another_request = derive_id({"another request"});
+
+} // namespace
+
+TEST(settlement_open, refuses_bad_input) {
+  std::vector<std::pair<std::string, std::function<void(pb::OpenSettlement&)>>> cases{
+      {"vendor", [](auto& o) { o.clear_vendor(); }},
+      {"vendor", [](auto& o) { o.set_vendor("1234"); }},
+      {"project", [](auto& o) { o.clear_project(); }},
+      {"currency", [](auto& o) { o.set_currency("rupees"); }},
+  };
+  for (auto& [field, spoil] : cases) {
+    auto ask = scenes::open();
+    spoil(*ask.mutable_open());
+    auto out = given_one().when(ask);
+    EXPECT_EQ(out.error_name(), "invalid_input") << field;
+    EXPECT_EQ(out.refusal ? out.refusal->field : "", field);
+  }
+}
+
+TEST(settlement_open, shows_why_nothing_can_follow) {
+  auto now = scenes::after_message(scenes::asked(), scenes::project_fact(pb::PROJECT_NONE));
+  EXPECT_EQ(now.reason(), "the project does not exist");
+}
+
+TEST(settlement_open, ignores_what_another_project_says) {
+  auto fact = scenes::project_fact();
+  fact.mutable_project()->set_project(derive_id({"another project"}).raw());
+  EXPECT_EQ(given_one(scenes::asked()).told(fact).events(), "");
+}
+
+TEST(settlement_request, asks_the_vendor_in_the_currency_of_the_project) {
+  auto out = given_one(scenes::opened()).when(scenes::request());
+  EXPECT_EQ(out.made.told().at(0).to, scenes::shop);
+  auto question = told_vendor(out).quote();
+  EXPECT_EQ(question.currency(), "NPR");
+  EXPECT_EQ(question.project(), scenes::project.id.raw());
+  EXPECT_EQ(ref_of(question.settlement()), scenes::self);
+}
+
+TEST(settlement_request, answers_the_client_who_waits) {
+  auto now = given_one(scenes::opened()).request(another_request).when(scenes::request()).after;
+  auto out = given_one(now).from(scenes::shop).told(scenes::quote());
+  ASSERT_EQ(out.made.late_answers().size(), 1u);
+  EXPECT_EQ(out.made.late_answers()[0].request, another_request);
+  EXPECT_EQ(out.after.quote().sum_minor(), 120);
+  EXPECT_EQ(out.after.waiting_request(), "");
+}
+
+TEST(settlement_request, tells_the_client_why_not_and_can_be_repeated) {
+  auto now = scenes::requesting();
+  auto out = given_one(now).from(scenes::shop).told(scenes::quote("there is nothing to settle"));
+  ASSERT_EQ(out.made.late_answers().size(), 1u);
+  EXPECT_EQ(out.made.late_answers()[0].refusal->message, "there is nothing to settle");
+  EXPECT_EQ(out.after.reason(), "there is nothing to settle");
+  EXPECT_EQ(given_one(out.after).when(scenes::request()).events(), "requested");
+}
+
+TEST(settlement_request, before_the_project_has_answered_waits_for_both) {
+  auto now = scenes::after_command(scenes::asked(), scenes::request());
+  auto out = given_one(now).from(scenes::project).told(scenes::project_fact());
+  EXPECT_EQ(told_vendor(out).quote().currency(), "NPR");
+  EXPECT_EQ(scenes::after_message(out.after, scenes::quote()).status(), pb::SETTLEMENT_REQUESTED);
+}
+
+TEST(settlement_request, in_another_currency_is_refused) {
+  auto asked = scenes::after_command({}, scenes::open("USD"));
+  auto open = scenes::after_message(asked, scenes::project_fact());
+  EXPECT_EQ(given_one(open).when(scenes::request()).error_name(), "wrong_currency");
+  auto early = scenes::after_command(asked, scenes::request());
+  auto out = given_one(early).from(scenes::project).told(scenes::project_fact());
+  EXPECT_EQ(out.effects(), "later wrong_currency");
+  EXPECT_EQ(out.after.status(), pb::SETTLEMENT_OPEN);
+}
+
+TEST(settlement_approve, is_not_for_whoever_requested_it) {
+  auto now = scenes::requested();
+  EXPECT_EQ(given_one(now).by("maker").when(scenes::approve()).error_name(), "maker_is_checker");
+  EXPECT_EQ(
+      given_one(now).by("checker").when(scenes::approve(std::string(1'001, 'x'))).error_name(),
+      "invalid_input");
+}
+
+TEST(settlement_pay, orders_the_payment_and_answers_the_client) {
+  auto asked = given_one(scenes::approved()).request(another_request).when(scenes::pay());
+  auto order = told_vendor(asked).pay();
+  EXPECT_EQ(ref_of(order.settlement()), scenes::self);
+  EXPECT_EQ(order.outside_account(), account_of(scenes::project, "outside", "NPR").raw());
+  auto out = given_one(asked.after).from(scenes::shop).told(scenes::paid());
+  EXPECT_EQ(out.made.late_answers().at(0).request, another_request);
+  EXPECT_EQ(out.after.paid_minor(), 120);
+  EXPECT_EQ(out.after.paid_us(), test_now_us);
+}
+
+TEST(settlement_pay, refused_can_be_asked_again) {
+  auto now = scenes::after_message(scenes::paying(), scenes::paid("the vendor is suspended"));
+  EXPECT_EQ(now.status(), pb::SETTLEMENT_APPROVED);
+  EXPECT_EQ(now.reason(), "the vendor is suspended");
+  EXPECT_EQ(scenes::after_command(now, scenes::pay()).status(), pb::SETTLEMENT_PAYING);
+}
+
+TEST(settlement_pay, of_another_sum_than_the_approved_parks) {
+  auto told = scenes::paid();
+  told.mutable_paid()->set_amount_minor(121);
+  EXPECT_THROW(given_one(scenes::paying()).told(told), broken_invariant);
+}
+
+TEST(settlement, says_when_an_answer_is_on_its_way) {
+  EXPECT_EQ(given_one(scenes::requesting()).when(scenes::request()).refusal->message,
+            "the settlement is requesting: the vendor's answer is on its way");
+  EXPECT_EQ(given_one(scenes::paying()).when(scenes::pay()).refusal->message,
+            "the settlement is paying: the vendor's answer is on its way");
+}
+
+TEST(settlement_credit, goes_back_or_is_kept_and_counted) {
+  auto out = given_one(scenes::all_paid()).from(scenes::project).credited(scenes::credit("gift"));
+  EXPECT_EQ(out.made.transfers().at(0).credit_owner, scenes::project);
+  EXPECT_TRUE(settlement::totals(out.after).empty());
+  out = given_one(scenes::asked()).from(scenes::project).credited(scenes::credit("return"));
+  ASSERT_EQ(settlement::totals(out.after).size(), 1u);
+  EXPECT_EQ(settlement::totals(out.after)[0].amount_minor, 30);
+}
+
+TEST(settlement, lists_by_project_vendor_and_status) {
+  auto keys = settlement::keys(scenes::requested());
+  EXPECT_EQ(keys.project, scenes::project.id);
+  EXPECT_EQ(keys.parent, scenes::shop.id);
+  EXPECT_EQ(keys.status, "requested");
+}
+
+TEST(settlement, does_not_skip_what_it_cannot_read) {
+  scenes::state now;
+  EXPECT_THROW(settlement::evolve(now, {}), broken_invariant);
+  EXPECT_THROW(given_one().told({}), broken_invariant);
+  EXPECT_EQ(given_one(scenes::opened()).when({}).error_name(), "invalid_input");
+}
+
+} // namespace rahat::testing

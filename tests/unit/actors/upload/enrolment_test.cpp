@@ -1,0 +1,119 @@
+#include "actors/batch/batch.hpp"
+#include "actors/project/project.hpp"
+#include "actors/upload/upload.hpp"
+#include "tests/unit/actors/support/playground.hpp"
+#include "tests/unit/actors/upload/fixture.hpp"
+
+#include <gtest/gtest.h>
+#include <algorithm>
+
+/// A register on its way through project, upload and batches, in every order of messages.
+namespace rahat::testing {
+namespace {
+
+const principal maker{"maker", "maker"};
+
+class enrolment : public ::testing::TestWithParam<std::uint64_t> {
+protected:
+  enrolment() : all_(GetParam()) {
+    all_.add_kind<project>();
+    all_.add_kind<upload>();
+    all_.add_kind<batch>();
+    pb::ProjectCommand create;
+    create.mutable_create()->set_name("Floods");
+    create.mutable_create()->set_currency("NPR");
+    all_.ask(a_project, create, maker);
+  }
+
+  /// Rows 0, 1, 2, ... of which each `repeat_every`th repeats household 0.
+  void upload_rows(pb::UploadMode mode, std::uint32_t rows, std::uint32_t repeat_every) {
+    all_.ask(upload_self, open(mode), maker);
+    all_.run();
+    std::uint32_t number = 0;
+    for (std::uint32_t first = 0; first < rows; first += 1'000, ++number) {
+      pb::UploadCommand c;
+      c.mutable_stage()->set_chunk(number);
+      for (auto i = first; i < std::min(rows, first + 1'000); ++i)
+        add_row(c, i + 1, repeat_every != 0 && i % repeat_every == 0 ? "0" : std::to_string(i), i);
+      ASSERT_TRUE(all_.ask(upload_self, c, maker).ok());
+    }
+    ASSERT_TRUE(all_.ask(upload_self, close_after(number), maker).ok());
+  }
+
+  pb::UploadState state() const { return all_.state_of<upload>(upload_self.id); }
+  pb::BatchState batch_state(std::uint32_t index) const {
+    return all_.state_of<batch>(upload::batch_id(upload_self.id, index));
+  }
+
+  playground all_;
+};
+
+TEST_P(enrolment, every_good_household_becomes_a_member_once) {
+  upload_rows(pb::UPLOAD_SKIP_BAD, 21'500, 1'000);
+  all_.run();
+  EXPECT_EQ(state().status(), pb::UPLOAD_ACCEPTED);
+  EXPECT_EQ(state().members(), 21'500u - 21u);
+  std::set<std::string> persons;
+  for (std::uint32_t index = 0; index < 3; ++index) {
+    auto now = batch_state(index);
+    EXPECT_EQ(now.status(), pb::BATCH_OPEN);
+    for (int i = 0; i < now.balances_size(); ++i) {
+      EXPECT_TRUE(
+          persons.insert(now.persons().substr(16 * static_cast<std::size_t>(i), 16)).second);
+      EXPECT_EQ(now.amounts(i), now.ordinals(i));
+      EXPECT_TRUE(all_.is_open(
+          wallet_of(upload::batch_id(upload_self.id, index), static_cast<std::uint32_t>(i))));
+    }
+  }
+  EXPECT_EQ(persons.size(), state().members());
+  auto project_state = all_.state_of<project>(a_project.id);
+  EXPECT_EQ(project_state.members(), state().members());
+  EXPECT_EQ(project_state.batches_size(), 3);
+  EXPECT_EQ(all_.errors_of(upload_self.id).size(), 21u);
+  all_.check_replay();
+}
+
+TEST_P(enrolment, no_batch_opens_before_all_have_their_members) {
+  upload_rows(pb::UPLOAD_ALL, 10'001, 0);
+  while (all_.step()) {
+    bool accepted = state().status() == pb::UPLOAD_ACCEPTED;
+    for (std::uint32_t index = 0; index < 2; ++index)
+      if (!accepted) {
+        EXPECT_NE(batch_state(index).status(), pb::BATCH_OPEN);
+      }
+  }
+  EXPECT_EQ(batch_state(0).status(), pb::BATCH_OPEN);
+  EXPECT_EQ(batch_state(1).status(), pb::BATCH_OPEN);
+}
+
+TEST_P(enrolment, one_repeated_row_refuses_the_whole_register) {
+  upload_rows(pb::UPLOAD_ALL, 10'001, 10'000);
+  all_.run();
+  EXPECT_EQ(state().status(), pb::UPLOAD_REJECTED);
+  EXPECT_EQ(all_.errors_of(upload_self.id).at(0).row, 10'001u);
+  EXPECT_EQ(batch_state(0).status(), pb::BATCH_NONE);
+  EXPECT_EQ(all_.state_of<project>(a_project.id).batches_size(), 0);
+}
+
+TEST_P(enrolment, an_upload_to_no_project_is_refused) {
+  all_.ask(upload_self, open(pb::UPLOAD_ALL, {"project", derive_id({"nothing"})}), maker);
+  all_.run();
+  EXPECT_EQ(all_.reply_to(upload_self, all_.last_request()).error_name(), "not_found");
+  EXPECT_EQ(state().status(), pb::UPLOAD_REJECTED);
+}
+
+TEST_P(enrolment, a_quiet_client_is_given_up) {
+  all_.ask(upload_self, open(), maker);
+  all_.run();
+  all_.ask(upload_self, chunk(0, 10), maker);
+  all_.advance(upload::abandon_after_us - 1);
+  EXPECT_EQ(state().status(), pb::UPLOAD_RECEIVING);
+  all_.advance(1);
+  EXPECT_EQ(state().status(), pb::UPLOAD_ABANDONED);
+  EXPECT_EQ(all_.ask(upload_self, chunk(1, 10), maker).error_name(), "wrong_status");
+}
+
+INSTANTIATE_TEST_SUITE_P(seeds, enrolment, ::testing::Range<std::uint64_t>(1, 6));
+
+} // namespace
+} // namespace rahat::testing
