@@ -47,7 +47,7 @@ caf::actor_system_config& with_threads(caf::actor_system_config& c, std::int64_t
                              : std::max<std::size_t>(1, std::thread::hardware_concurrency());
   c.set("scheduler.max-threads", threads);
   c.set("scheduler.max-throughput", std::size_t{64}); // then the next actor has its turn
-  c.set("scheduler.policy", caf::atom("sharing"));    // idle workers sleep instead of polling
+  c.set("scheduler.policy", getenv("POL") ? caf::atom("stealing") : caf::atom("sharing"));
   return c;
 }
 
@@ -320,10 +320,10 @@ void node::stop() {
     caf::anon_send_exit(p.root, caf::exit_reason::user_shutdown);
     p.root = nullptr;
   }
+  p.actors.reset(); // waits for the actors: they use what goes next
   p.gateways.reset();
   p.entities.reset();
   p.hub.reset();
-  p.actors.reset(); // waits for the actors
   if (p.lease)
     p.lease->release();
   if (p.database)

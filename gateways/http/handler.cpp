@@ -6,8 +6,8 @@ namespace rahat::http {
 
 namespace {
 
-std::optional<std::string_view>
-find(const std::vector<std::pair<std::string, std::string>>& list, std::string_view name) {
+std::optional<std::string_view> find(const std::vector<std::pair<std::string, std::string>>& list,
+                                     std::string_view name) {
   for (auto& [key, value] : list)
     if (key == name)
       return value;

@@ -41,8 +41,11 @@ void mailbox::close() {
 }
 
 io_loop::io_loop(edge& shared)
-    : edge_(shared), work_(asio::make_work_guard(context_)), timer_(context_),
-      mail_(std::make_shared<mailbox>(*this)), now_(monotonic::now()) {}
+    : edge_(shared),
+      work_(asio::make_work_guard(context_)),
+      timer_(context_),
+      mail_(std::make_shared<mailbox>(*this)),
+      now_(monotonic::now()) {}
 
 io_loop::~io_loop() {
   join();
@@ -79,6 +82,7 @@ void io_loop::cut() {
 
 void io_loop::stop() {
   mail_->close();
+  stopped_ = true; // a tick that is due already is not recalled by cancel
   timer_.cancel();
   work_.reset();
 }
@@ -103,7 +107,7 @@ void io_loop::deliver() {
 void io_loop::arm() {
   timer_.expires_after(tick_interval);
   timer_.async_wait([this](boost::system::error_code ec) {
-    if (!ec)
+    if (!ec && !stopped_)
       tick();
   });
 }

@@ -43,8 +43,8 @@ struct edge {
   std::shared_ptr<in_flight_table> keys;
   std::atomic<std::size_t> connections{0}; // refused ones included
   std::atomic<bool> draining{false};
-  std::mutex mutex;                  // with `emptied`: for drain()
-  std::condition_variable emptied;
+  std::mutex mutex{}; // with `emptied`: for drain()
+  std::condition_variable emptied{};
 };
 
 /// How word from handlers, which may live on any thread, reaches a connection on its io thread.
@@ -117,6 +117,7 @@ private:
   monotonic::time_point now_;
   std::int64_t date_second_ = -1;
   std::string date_;
+  bool stopped_ = false;
   std::thread thread_;
 };
 

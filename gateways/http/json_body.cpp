@@ -127,9 +127,9 @@ private:
   }
 
   json::value_stack values_;
-  std::vector<std::string> keys_;    // of all open objects, one after the other
-  std::vector<std::size_t> starts_;  // where each open object's keys begin
-  std::string key_;                  // a key that arrives in parts
+  std::vector<std::string> keys_;   // of all open objects, one after the other
+  std::vector<std::size_t> starts_; // where each open object's keys begin
+  std::string key_;                 // a key that arrives in parts
   std::string last_key_;
 };
 
@@ -154,7 +154,8 @@ std::string list_text(std::initializer_list<std::string_view> items) {
 error malformed(const error_code& ec) {
   if (ec == json::error::too_deep)
     return {errc::malformed_body,
-            "the JSON is nested deeper than " + std::to_string(max_json_depth) + " levels", {}};
+            "the JSON is nested deeper than " + std::to_string(max_json_depth) + " levels",
+            {}};
   if (ec == json::error::object_too_large || ec == json::error::array_too_large ||
       ec == json::error::key_too_large)
     return {errc::malformed_body, "the JSON has too many or too long names or elements", {}};
@@ -301,17 +302,15 @@ std::string json_reader::require_one_of(std::string_view name,
   return v == nullptr ? std::string{} : as_one_of(*v, name, allowed);
 }
 
-std::optional<std::string>
-json_reader::optional_one_of(std::string_view name,
-                             std::initializer_list<std::string_view> allowed) {
+std::optional<std::string> json_reader::optional_one_of(
+    std::string_view name, std::initializer_list<std::string_view> allowed) {
   auto* v = find(name);
   if (v == nullptr)
     return std::nullopt;
   return as_one_of(*v, name, allowed);
 }
 
-std::int64_t json_reader::require_int64(std::string_view name, std::int64_t min,
-                                        std::int64_t max) {
+std::int64_t json_reader::require_int64(std::string_view name, std::int64_t min, std::int64_t max) {
   auto* v = need(name);
   return v == nullptr ? 0 : as_int64(*v, name, min, max);
 }
@@ -364,8 +363,7 @@ const json::value* json_reader::array_of(std::string_view name, std::size_t max_
   return nullptr;
 }
 
-std::vector<std::string> json_reader::optional_strings(std::string_view name,
-                                                       std::size_t max_items,
+std::vector<std::string> json_reader::optional_strings(std::string_view name, std::size_t max_items,
                                                        std::size_t max_bytes) {
   std::vector<std::string> out;
   if (auto* list = array_of(name, max_items))
@@ -375,9 +373,8 @@ std::vector<std::string> json_reader::optional_strings(std::string_view name,
   return out;
 }
 
-std::vector<std::pair<std::string, std::string>>
-json_reader::optional_string_map(std::string_view name, std::size_t max_items,
-                                 std::size_t max_bytes) {
+std::vector<std::pair<std::string, std::string>> json_reader::optional_string_map(
+    std::string_view name, std::size_t max_items, std::size_t max_bytes) {
   std::vector<std::pair<std::string, std::string>> out;
   auto* v = find(name);
   if (v == nullptr)

@@ -54,16 +54,17 @@ public:
                                              std::size_t min_bytes = 0);
 
   /// A text that is one of `allowed`.
-  std::string require_one_of(std::string_view name, std::initializer_list<std::string_view> allowed);
+  std::string require_one_of(std::string_view name,
+                             std::initializer_list<std::string_view> allowed);
   std::optional<std::string> optional_one_of(std::string_view name,
                                              std::initializer_list<std::string_view> allowed);
 
   std::int64_t require_int64(std::string_view name,
                              std::int64_t min = std::numeric_limits<std::int64_t>::min(),
                              std::int64_t max = std::numeric_limits<std::int64_t>::max());
-  std::optional<std::int64_t>
-  optional_int64(std::string_view name, std::int64_t min = std::numeric_limits<std::int64_t>::min(),
-                 std::int64_t max = std::numeric_limits<std::int64_t>::max());
+  std::optional<std::int64_t> optional_int64(
+      std::string_view name, std::int64_t min = std::numeric_limits<std::int64_t>::min(),
+      std::int64_t max = std::numeric_limits<std::int64_t>::max());
 
   /// Money in minor units: 1 to int64's largest.
   std::int64_t require_amount(std::string_view name);
@@ -78,9 +79,11 @@ public:
   std::vector<std::string> optional_strings(std::string_view name, std::size_t max_items,
                                             std::size_t max_bytes);
 
-  /// An object whose names are free and whose values are texts of at most `max_bytes`; absent: empty.
-  std::vector<std::pair<std::string, std::string>>
-  optional_string_map(std::string_view name, std::size_t max_items, std::size_t max_bytes);
+  /// An object whose names are free and whose values are texts of at most `max_bytes`; absent:
+  /// empty.
+  std::vector<std::pair<std::string, std::string>> optional_string_map(std::string_view name,
+                                                                       std::size_t max_items,
+                                                                       std::size_t max_bytes);
 
   /// Reads a nested object, whose errors name it ("funding.amount_minor"). Returns false if absent.
   bool optional_object(std::string_view name, const std::function<void(json_reader&)>& read);

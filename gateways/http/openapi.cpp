@@ -67,9 +67,10 @@ json::array parameters(const route& row) {
 }
 
 json::object problem_response(std::string_view description) {
-  return {{"description", str(description)},
-          {"content",
-           {{"application/problem+json", {{"schema", {{"$ref", "#/components/schemas/Problem"}}}}}}}};
+  return {
+      {"description", str(description)},
+      {"content",
+       {{"application/problem+json", {{"schema", {{"$ref", "#/components/schemas/Problem"}}}}}}}};
 }
 
 /// The refusals that the edge makes for such a route; what the kinds refuse is under "default".
@@ -88,8 +89,9 @@ json::object responses(const route& row, bool open) {
   if (row.pattern.find('{') != std::string::npos)
     out["404"] = problem_response("There is no such thing.");
   if (row.needs_idempotency_key)
-    out["409"] = problem_response("A rule or the status forbids it, or the first request with this "
-                                  "key is still running.");
+    out["409"] = problem_response(
+        "A rule or the status forbids it, or the first request with this "
+        "key is still running.");
   if (row.body != body_kind::none) {
     out["413"] = problem_response("The body is too large.");
     out["415"] = problem_response("The content type is not read here.");
@@ -147,14 +149,15 @@ json::object problem_schema() {
 }
 
 json::object components() {
-  json::object key{{"name", "Idempotency-Key"},
-                   {"in", "header"},
-                   {"required", true},
-                   {"description", "Any text of yours; the same key with the same content is the "
-                                   "same request and gets the same reply."},
-                   {"schema",
-                    {{"type", "string"}, {"minLength", 1}, {"maxLength", 255},
-                     {"pattern", "^[!-~]+$"}}}};
+  json::object key{
+      {"name", "Idempotency-Key"},
+      {"in", "header"},
+      {"required", true},
+      {"description",
+       "Any text of yours; the same key with the same content is the "
+       "same request and gets the same reply."},
+      {"schema",
+       {{"type", "string"}, {"minLength", 1}, {"maxLength", 255}, {"pattern", "^[!-~]+$"}}}};
   return {{"securitySchemes", {{"bearer", {{"type", "http"}, {"scheme", "bearer"}}}}},
           {"parameters", {{"IdempotencyKey", std::move(key)}}},
           {"schemas", {{"Problem", problem_schema()}}}};
@@ -176,16 +179,15 @@ std::string openapi_document(const route_table& routes, const openapi_info& info
       tags.push_back(json::object{{"name", str(row.tag)}});
     }
   }
-  json::object document{
-      {"openapi", "3.1.0"},
-      {"info",
-       {{"title", str(info.title)},
-        {"version", str(info.version)},
-        {"description", str(info.description)}}},
-      {"servers", json::array{json::object{{"url", str(info.server_url)}}}},
-      {"tags", std::move(tags)},
-      {"paths", std::move(paths)},
-      {"components", components()}};
+  json::object document{{"openapi", "3.1.0"},
+                        {"info",
+                         {{"title", str(info.title)},
+                          {"version", str(info.version)},
+                          {"description", str(info.description)}}},
+                        {"servers", json::array{json::object{{"url", str(info.server_url)}}}},
+                        {"tags", std::move(tags)},
+                        {"paths", std::move(paths)},
+                        {"components", components()}};
   return json::serialize(document);
 }
 

@@ -8,15 +8,15 @@ namespace rahat::http {
 
 /// Which bound of the edge was met; each has a stated behaviour (server_options).
 enum class limit {
-  connections,      // answered 503 and closed
-  header_bytes,     // 431
-  target_length,    // 414
-  body_bytes,       // 413
-  in_flight_keys,   // 503: the table of running Idempotency-Keys is full
-  header_deadline,  // 408
-  body_deadline,    // 408
-  reply_deadline,   // 504
-  send_deadline,    // connection cut
+  connections,     // answered 503 and closed
+  header_bytes,    // 431
+  target_length,   // 414
+  body_bytes,      // 413
+  in_flight_keys,  // 503: the table of running Idempotency-Keys is full
+  header_deadline, // 408
+  body_deadline,   // 408
+  reply_deadline,  // 504
+  send_deadline,   // connection cut
 };
 
 std::string_view to_string(limit what);

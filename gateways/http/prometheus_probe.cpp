@@ -2,9 +2,9 @@
 
 #include "gateways/http/router.hpp"
 
+#include <prometheus/metric_family.h>
 #include <functional>
 #include <limits>
-#include <prometheus/metric_family.h>
 
 namespace rahat::http {
 
@@ -61,13 +61,15 @@ struct prometheus_probe::series {
       out.histogram.bucket.push_back({count, bound});
     }
     out.histogram.sample_count = count;
-    out.histogram.sample_sum = static_cast<double>(nanoseconds.load(std::memory_order_relaxed)) / 1e9;
+    out.histogram.sample_sum =
+        static_cast<double>(nanoseconds.load(std::memory_order_relaxed)) / 1e9;
     return out;
   }
 };
 
 prometheus_probe::prometheus_probe(std::string listener)
-    : listener_(std::move(listener)), table_(std::make_unique<std::atomic<series*>[]>(slots)),
+    : listener_(std::move(listener)),
+      table_(std::make_unique<std::atomic<series*>[]>(slots)),
       other_(std::make_unique<series>()) {
   other_->route = "other";
 }

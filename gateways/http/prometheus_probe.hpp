@@ -2,11 +2,11 @@
 
 #include "gateways/http/probe.hpp"
 
+#include <prometheus/collectable.h>
 #include <array>
 #include <atomic>
 #include <memory>
 #include <mutex>
-#include <prometheus/collectable.h>
 #include <string>
 #include <string_view>
 #include <vector>

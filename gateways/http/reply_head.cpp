@@ -102,9 +102,9 @@ std::string http_date(std::int64_t seconds) {
   std::tm t{};
   gmtime_r(&when, &t);
   char text[64];
-  auto n = std::snprintf(text, sizeof(text), "%s, %02d %s %04d %02d:%02d:%02d GMT", days[t.tm_wday],
-                         t.tm_mday, months[t.tm_mon], t.tm_year + 1900, t.tm_hour, t.tm_min,
-                         t.tm_sec);
+  auto n =
+      std::snprintf(text, sizeof(text), "%s, %02d %s %04d %02d:%02d:%02d GMT", days[t.tm_wday],
+                    t.tm_mday, months[t.tm_mon], t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
   return {text, static_cast<std::size_t>(n)};
 }
 

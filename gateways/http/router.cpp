@@ -200,9 +200,9 @@ std::optional<response> router::choose(const request_head& head, const node& at,
   }
   auto index = at.routes[static_cast<std::size_t>(*verb)];
   if (index == no_route) {
-    auto no = problem(edge_problem::method_not_allowed,
-                      "this path does not take " + std::string(head.verb) +
-                          "; use one of the methods " + at.allow);
+    auto no = problem(edge_problem::method_not_allowed, "this path does not take " +
+                                                            std::string(head.verb) +
+                                                            "; use one of the methods " + at.allow);
     no.headers.emplace_back("Allow", at.allow);
     return no;
   }
@@ -216,8 +216,8 @@ std::optional<response> router::choose(const request_head& head, const node& at,
 std::optional<response> router::authorise(const request_head& head, const authenticator& who,
                                           admission& out) const {
   if (!ready())
-    return problem({errc::not_ready,
-                    "this node is starting, stopping or has lost its lease: try again", {}});
+    return problem(
+        {errc::not_ready, "this node is starting, stopping or has lost its lease: try again", {}});
   auto token = bearer(head.authorization);
   auto known = token.empty() || !who ? std::nullopt : who(token);
   if (!known)
@@ -228,10 +228,11 @@ std::optional<response> router::authorise(const request_head& head, const authen
   out.ask.who = std::move(*known);
   auto& roles = out.to->roles;
   auto& role = out.ask.who.role;
-  if (roles.empty() || role == "admin" || std::find(roles.begin(), roles.end(), role) != roles.end())
+  if (roles.empty() || role == "admin" ||
+      std::find(roles.begin(), roles.end(), role) != roles.end())
     return std::nullopt;
-  return problem({errc::forbidden,
-                  "the role '" + role + "' may not do this; it takes: " + joined(roles), {}});
+  return problem(
+      {errc::forbidden, "the role '" + role + "' may not do this; it takes: " + joined(roles), {}});
 }
 
 /// The checks that need the route but no token.
@@ -286,7 +287,8 @@ admission router::admit(const request_head& head, const authenticator& who) cons
     return refuse({204, "", "", {{"Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}}});
   auto question = target.find('?');
   auto path = target.substr(0, question);
-  auto query = question == std::string_view::npos ? std::string_view{} : target.substr(question + 1);
+  auto query =
+      question == std::string_view::npos ? std::string_view{} : target.substr(question + 1);
   query = query.substr(0, query.find('#'));
   if (path.empty() || path.front() != '/' || path.find('#') != std::string_view::npos)
     return refuse(bad_request("the request target has to be a path that begins with /"));

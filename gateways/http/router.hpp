@@ -41,11 +41,11 @@ struct request_head {
 
 /// What the router says about a head: where it goes, or why it is refused.
 struct admission {
-  const route* to = nullptr;      // nullptr: `refusal` is the answer
-  request ask;                    // everything but the body and the deadline
-  bool head_only = false;         // a HEAD request: the reply's body is not sent
+  const route* to = nullptr; // nullptr: `refusal` is the answer
+  request ask;               // everything but the body and the deadline
+  bool head_only = false;    // a HEAD request: the reply's body is not sent
   std::optional<response> refusal;
-  std::string_view label = "-";   // the route's pattern once it is known, for metrics
+  std::string_view label = "-"; // the route's pattern once it is known, for metrics
 };
 
 /// The compiled route table: finds, authorises and checks requests. Immutable after construction

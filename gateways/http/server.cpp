@@ -2,13 +2,13 @@
 
 #include "gateways/http/io_loop.hpp"
 
+#include <unistd.h>
 #include <algorithm>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <optional>
 #include <system_error>
-#include <unistd.h>
 
 namespace rahat::http {
 
@@ -54,9 +54,9 @@ struct server::impl {
 
   edge shared;
   std::vector<std::unique_ptr<io_loop>> loops;
-  std::optional<acceptor> door;                 // lives on the first loop
-  std::optional<tcp_socket> arriving;           // the connection being accepted
-  std::size_t next = 0;                         // loop that takes it
+  std::optional<acceptor> door;       // lives on the first loop
+  std::optional<tcp_socket> arriving; // the connection being accepted
+  std::size_t next = 0;               // loop that takes it
   std::optional<asio::basic_waitable_timer<monotonic, asio::wait_traits<monotonic>, executor>>
       pause;
   bool started = false;
@@ -118,8 +118,8 @@ void server::impl::retry_later() {
 }
 
 server::server(server_options options, router routes, authenticator who, probe& metrics)
-    : impl_(std::make_unique<impl>(std::move(options), std::move(routes), std::move(who),
-                                   metrics)) {}
+    : impl_(
+          std::make_unique<impl>(std::move(options), std::move(routes), std::move(who), metrics)) {}
 
 server::~server() {
   drain(std::chrono::milliseconds(0));

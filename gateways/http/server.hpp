@@ -20,7 +20,8 @@ public:
   upgraded(int fd, std::string bytes, std::string target)
       : bytes_read(std::move(bytes)), path(std::move(target)), fd_(fd) {}
   upgraded(upgraded&& other) noexcept
-      : bytes_read(std::move(other.bytes_read)), path(std::move(other.path)),
+      : bytes_read(std::move(other.bytes_read)),
+        path(std::move(other.path)),
         fd_(std::exchange(other.fd_, -1)) {}
   upgraded& operator=(upgraded&&) = delete;
   ~upgraded();
@@ -41,12 +42,12 @@ struct server_options {
   std::uint16_t port = 0;            // 0: any free port
   unsigned io_threads = 1;
 
-  std::size_t max_connections = 4096;      // beyond: 503 + Retry-After, then closed
-  std::size_t max_header_bytes = 16384;    // request line and fields; beyond: 431
-  std::size_t max_target_bytes = 4096;     // beyond: 414
-  std::size_t max_body_bytes = 1 << 20;    // of a JSON route; beyond: 413
+  std::size_t max_connections = 4096;       // beyond: 503 + Retry-After, then closed
+  std::size_t max_header_bytes = 16384;     // request line and fields; beyond: 431
+  std::size_t max_target_bytes = 4096;      // beyond: 414
+  std::size_t max_body_bytes = 1 << 20;     // of a JSON route; beyond: 413
   std::uint64_t max_stream_bytes = 1 << 30; // of a streaming route; beyond: 413
-  std::size_t max_in_flight_keys = 65536;  // running Idempotency-Keys; beyond: 503
+  std::size_t max_in_flight_keys = 65536;   // running Idempotency-Keys; beyond: 503
 
   std::chrono::milliseconds header_timeout{10'000}; // first byte to complete header: 408
   std::chrono::milliseconds body_timeout{30'000};   // a JSON body, or 16 KiB of a stream: 408

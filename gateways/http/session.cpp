@@ -14,7 +14,7 @@ namespace rahat::http {
 namespace {
 
 constexpr std::size_t first_buffer_bytes = 4096;
-constexpr std::size_t kept_buffer_bytes = 16384;   // what an idle connection may keep
+constexpr std::size_t kept_buffer_bytes = 16384; // what an idle connection may keep
 constexpr std::size_t max_lingering_bytes = 262144;
 constexpr std::chrono::seconds linger_time{2};
 constexpr std::chrono::milliseconds tick_slack{100}; // the loop's clock is that much behind
@@ -298,7 +298,8 @@ void session::read_head(scan found) {
     return;
   }
   auto target = parser_->head.target;
-  if (edge_.options.on_upgrade && target.substr(0, target.find('?')) == edge_.options.upgrade_path) {
+  if (edge_.options.on_upgrade &&
+      target.substr(0, target.find('?')) == edge_.options.upgrade_path) {
     if (wants_upgrade() && edge_.routes.ready()) {
       hand_over();
       return;
@@ -344,7 +345,8 @@ void session::admit() {
   if (length && *length > most) {
     edge_.metrics.limit_hit(limit::body_bytes);
     refuse(problem({errc::body_too_large,
-                    "the body may have at most " + std::to_string(most) + " bytes", {}}));
+                    "the body may have at most " + std::to_string(most) + " bytes",
+                    {}}));
     return;
   }
   if (length && !stream)
@@ -357,8 +359,8 @@ void session::take_key() {
   if (!admitted_.to->needs_idempotency_key)
     return;
   std::string name;
-  for (auto part : {std::string_view(ask.who.user), to_string(ask.verb),
-                    std::string_view(ask.path), std::string_view(ask.idempotency_key)}) {
+  for (auto part : {std::string_view(ask.who.user), to_string(ask.verb), std::string_view(ask.path),
+                    std::string_view(ask.idempotency_key)}) {
     name += part;
     name += '\0';
   }

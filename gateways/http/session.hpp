@@ -130,7 +130,7 @@ private:
   std::string head_; // the reply's head
   std::size_t sent_ = 0;
   std::size_t content_size_ = 0; // bytes of the reply's body that are sent
-  unsigned busy_turns_ = 0; // requests served without giving way to other connections
+  unsigned busy_turns_ = 0;      // requests served without giving way to other connections
 };
 
 } // namespace rahat::http

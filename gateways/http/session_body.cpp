@@ -27,7 +27,7 @@ task<> session::read_body() {
   enter(phase::body);
   auto refused = answered_;
   auto& body = admitted_.ask.body;
-  auto most = refused ? max_discarded_bytes
+  auto most = refused                                 ? max_discarded_bytes
               : admitted_.to->body == body_kind::none ? max_bytes_no_body
                                                       : edge_.options.max_body_bytes;
   while (!parser_->is_done()) {
@@ -37,7 +37,8 @@ task<> session::read_body() {
       continue;
     edge_.metrics.limit_hit(limit::body_bytes);
     refuse(problem({errc::body_too_large,
-                    "the body may have at most " + std::to_string(most) + " bytes", {}}));
+                    "the body may have at most " + std::to_string(most) + " bytes",
+                    {}}));
     co_return;
   }
 }
@@ -122,10 +123,10 @@ task<bool> session::pump(body_reader& reader) {
     total += piece.size();
     if (total > edge_.options.max_stream_bytes) {
       edge_.metrics.limit_hit(limit::body_bytes);
-      refuse(problem({errc::body_too_large,
-                      "the body may have at most " +
-                          std::to_string(edge_.options.max_stream_bytes) + " bytes",
-                      {}}));
+      refuse(problem(
+          {errc::body_too_large,
+           "the body may have at most " + std::to_string(edge_.options.max_stream_bytes) + " bytes",
+           {}}));
       co_return false;
     }
     auto left = deadline_ - loop_.coarse_now();

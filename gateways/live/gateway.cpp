@@ -2,12 +2,12 @@
 
 #include "gateways/live/session.hpp"
 
+#include <sys/socket.h>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
-#include <sys/socket.h>
 #include <thread>
 
 namespace rahat::live {
@@ -25,7 +25,8 @@ asio::ip::tcp family_of(int fd) {
 
 struct live_gateway::impl {
   impl(live_options options, http::authenticator who, hub& events)
-      : shared(std::move(options), std::move(who), events), work(asio::make_work_guard(shared.context)) {}
+      : shared(std::move(options), std::move(who), events),
+        work(asio::make_work_guard(shared.context)) {}
 
   void adopt(http::upgraded connection) {
     auto bytes = std::move(connection.bytes_read);

@@ -13,10 +13,10 @@
 namespace rahat::live {
 
 struct live_options {
-  std::size_t max_connections = 1024;       // beyond: 503 instead of the handshake
-  std::size_t max_topics = 100;             // of one connection; beyond: an error frame
-  std::size_t max_queued_events = 1000;     // beyond: closed with 1013 and a resume token
-  std::size_t max_message_bytes = 16384;    // from a client; beyond: closed with 1009
+  std::size_t max_connections = 1024;             // beyond: 503 instead of the handshake
+  std::size_t max_topics = 100;                   // of one connection; beyond: an error frame
+  std::size_t max_queued_events = 1000;           // beyond: closed with 1013 and a resume token
+  std::size_t max_message_bytes = 16384;          // from a client; beyond: closed with 1009
   std::chrono::milliseconds idle_timeout{30'000}; // no pong for that long: cut; pings at half of it
   std::chrono::milliseconds close_timeout{2'000}; // a slow client to take the close frame
   /// RFC 3339 text of now, for the frames that the gateway itself makes.

@@ -99,7 +99,9 @@ void outbox::close() {
 // -- session
 
 session::session(live_shared& shared, tcp_socket socket)
-    : shared_(shared), stream_(std::move(socket)), signal_(shared.context),
+    : shared_(shared),
+      stream_(std::move(socket)),
+      signal_(shared.context),
       close_deadline_(shared.context) {
   shared_.sessions.insert(this);
   signal_.expires_at(http::monotonic::time_point::max());

@@ -65,25 +65,24 @@ std::string code_json(const pb::CodeDone& done) {
 }
 
 std::string batch_schema() {
-  return object_schema(
-      {{"id", "id"},
-       {"version", "int"},
-       {"status", one_of_schema(statuses)},
-       {"project_id", "id"},
-       {"upload_id", "id"},
-       {"index", "int"},
-       {"currency", "currency"},
-       {"members", "int"},
-       {"first_ordinal", "int"},
-       {"last_ordinal", "int"},
-       {"excluded_ordinals", R"({"type":"array","items":{"type":"integer"}})"},
-       {"credited_minor", "money"},
-       {"redeemed_minor", "money"},
-       {"pay_lists", "int"},
-       {"frozen_reason", "text?"},
-       {"created_by", "text"},
-       {"created_at", "time?"},
-       {"suspense", suspense_schema}});
+  return object_schema({{"id", "id"},
+                        {"version", "int"},
+                        {"status", one_of_schema(statuses)},
+                        {"project_id", "id"},
+                        {"upload_id", "id"},
+                        {"index", "int"},
+                        {"currency", "currency"},
+                        {"members", "int"},
+                        {"first_ordinal", "int"},
+                        {"last_ordinal", "int"},
+                        {"excluded_ordinals", R"({"type":"array","items":{"type":"integer"}})"},
+                        {"credited_minor", "money"},
+                        {"redeemed_minor", "money"},
+                        {"pay_lists", "int"},
+                        {"frozen_reason", "text?"},
+                        {"created_by", "text"},
+                        {"created_at", "time?"},
+                        {"suspense", suspense_schema}});
 }
 
 /// The member that the path names, if it is one of this batch.
@@ -101,7 +100,8 @@ void issue_code(const entity_resource& batches, const http::request& from,
     return done(http::problem(batches.unknown()));
   auto member = member_in(from, *to);
   if (!member)
-    return done(http::problem({errc::not_found, "there is no member with this id in the batch", {}}));
+    return done(
+        http::problem({errc::not_found, "there is no member with this id in the batch", {}}));
   http::json_reader body(from.body.empty() ? std::string_view("{}") : std::string_view(from.body));
   if (auto wrong = body.finish())
     return done(http::problem(*wrong));

@@ -41,7 +41,8 @@ public:
         return failed_;
     }
     if (columns_.empty())
-      return bad_file("the file is empty: the first line names the columns, external_ref among them");
+      return bad_file(
+          "the file is empty: the first line names the columns, external_ref among them");
     if (number_ == 0)
       return bad_file("the file has a heading line but no rows");
     return std::nullopt;
@@ -129,15 +130,15 @@ private:
       return fail(too_many_rows(max_rows_));
     ++number_;
     if (text_after_quote_) {
-      rows_.on_bad_row(number_, {"", "has text after a closing quote: double the quotes inside a "
-                                     "quoted field"});
+      rows_.on_bad_row(number_, {"",
+                                 "has text after a closing quote: double the quotes inside a "
+                                 "quoted field"});
       return true;
     }
     if (ends_.size() != columns_.size()) {
-      rows_.on_bad_row(number_,
-                       {"", "has " + std::to_string(ends_.size()) + " fields, the heading line has " +
-                                std::to_string(columns_.size()) +
-                                ": quote fields that hold a comma"});
+      rows_.on_bad_row(
+          number_, {"", "has " + std::to_string(ends_.size()) + " fields, the heading line has " +
+                            std::to_string(columns_.size()) + ": quote fields that hold a comma"});
       return true;
     }
     row_.clear();
@@ -154,7 +155,8 @@ private:
 
   bool take_header() {
     if (ends_.size() > max_columns)
-      return fail(bad_file("the heading line names more than 100 columns beyond those of a register"));
+      return fail(
+          bad_file("the heading line names more than 100 columns beyond those of a register"));
     for (std::size_t i = 0; i < ends_.size(); ++i)
       if (!take_column(http::trim(cell(i)), i + 1))
         return false;

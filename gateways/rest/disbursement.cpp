@@ -8,9 +8,9 @@ namespace rahat::rest {
 
 namespace {
 
-constexpr std::string_view statuses[] = {
-    "draft",  "locking", "locked",     "approved",  "reserving",
-    "paying", "paused",  "cancelling", "cancelled", "completed"};
+constexpr std::string_view statuses[] = {"draft",     "locking",  "locked", "approved",
+                                         "reserving", "paying",   "paused", "cancelling",
+                                         "cancelled", "completed"};
 
 /// More ids than that are refused; a project has at most 5,000 batches.
 constexpr std::size_t max_batch_ids = 5'000;
@@ -99,8 +99,8 @@ std::string render_of(const pb::DisbursementAnswer&) {
 namespace {
 
 std::string disbursement_schema() {
-  auto approval = object_schema(
-      {{"by", "text"}, {"note", "text"}, {"digest", "digest?"}, {"at", "time?"}});
+  auto approval =
+      object_schema({{"by", "text"}, {"note", "text"}, {"digest", "digest?"}, {"at", "time?"}});
   return object_schema(
       {{"id", "id"},
        {"version", "int"},
@@ -121,9 +121,8 @@ std::string disbursement_schema() {
        {"lines_paid", "int"},
        {"paid_minor", "money"},
        {"posted_through_line", "int"},
-       {"paid_lines",
-        R"({"type":"array","items":{"type":"array","items":{"type":"integer"}},)"
-        R"("description":"ranges of line numbers that are in their wallets"})"},
+       {"paid_lines", R"({"type":"array","items":{"type":"array","items":{"type":"integer"}},)"
+                      R"("description":"ranges of line numbers that are in their wallets"})"},
        {"reserved_minor", "money"},
        {"reserve_minor", "money"},
        {"reserve_account_id", "id?"},
@@ -158,11 +157,12 @@ std::string digest_from(std::string_view text) {
 http::route create(const entity_resource& disbursements) {
   return disbursements.create(
       "Drafts a disbursement for the members of a project's batches", {"maker"},
-      object_schema({{"project_id", "id"},
-                     {"name", "text"},
-                     {"batch_ids?", R"({"type":"array","items":{"type":"string","format":"uuid"}})"},
-                     {"amount_each_minor?", "money"},
-                     {"currency?", "currency"}}),
+      object_schema(
+          {{"project_id", "id"},
+           {"name", "text"},
+           {"batch_ids?", R"({"type":"array","items":{"type":"string","format":"uuid"}})"},
+           {"amount_each_minor?", "money"},
+           {"currency?", "currency"}}),
       reads<pb::DisbursementCommand>([](http::json_reader& in, pb::DisbursementCommand& out) {
         auto& ask = *out.mutable_create();
         ask.set_project(require_id(in, "project_id"));
@@ -216,9 +216,8 @@ http::route_table disbursement_routes(const shared_context& with) {
                         reads<command>([](http::json_reader& in, command& out) {
                           out.mutable_pause()->set_reason(optional_text(in, "reason"));
                         })),
-      disbursements.act(
-          "resume", "Goes on after a pause", {"maker", "checker", "operator"}, empty,
-          reads<command>([](http::json_reader&, command& o) { o.mutable_resume(); })),
+      disbursements.act("resume", "Goes on after a pause", {"maker", "checker", "operator"}, empty,
+                        reads<command>([](http::json_reader&, command& o) { o.mutable_resume(); })),
       disbursements.act("cancel", "Ends it after the chunks already decided; the rest goes back",
                         {"maker", "checker", "operator"}, reason,
                         reads<command>([](http::json_reader& in, command& out) {

@@ -125,10 +125,9 @@ std::variant<page_request, error> page_of(const http::request& from) {
 }
 
 std::vector<http::route::parameter> list_parameters(std::vector<http::route::parameter> more) {
-  more.insert(more.begin(),
-              {{"limit", "items a page, 1 to 200",
-                R"({"type":"integer","minimum":1,"maximum":200,"default":50})"},
-               {"cursor", "where to go on: `next` of the former page"}});
+  more.insert(more.begin(), {{"limit", "items a page, 1 to 200",
+                              R"({"type":"integer","minimum":1,"maximum":200,"default":50})"},
+                             {"cursor", "where to go on: `next` of the former page"}});
   return more;
 }
 
@@ -177,8 +176,8 @@ void add_place(http::response& to, std::uint64_t version, shard_id shard, std::u
 
 http::response problem_of(const error& why, std::string_view kind) {
   if (why.code == errc::not_found && why.message.empty())
-    return http::problem({errc::not_found, "there is no " + std::string(kind) + " with this id",
-                          why.field});
+    return http::problem(
+        {errc::not_found, "there is no " + std::string(kind) + " with this id", why.field});
   return http::problem(why);
 }
 
@@ -196,8 +195,8 @@ void submit(const shared_context& with, const http::request& from, const entity_
   ask.traceparent = from.traceparent;
   ask.deadline = from.deadline;
   ask.if_match = std::get<std::optional<std::uint64_t>>(seen);
-  with->entities.ask(std::move(ask), [kind = target.kind,
-                                      shape = std::move(shape), done](std::variant<wire::Reply, error> outcome) {
+  with->entities.ask(std::move(ask), [kind = target.kind, shape = std::move(shape),
+                                      done](std::variant<wire::Reply, error> outcome) {
     if (auto* why = std::get_if<error>(&outcome))
       return done(problem_of(*why, kind));
     auto& reply = std::get<wire::Reply>(outcome);
@@ -238,8 +237,8 @@ http::route entity_resource::create(std::string summary, roles who, std::string 
   row.request_schema = std::move(body_schema);
   row.response_schema = schema_;
   row.success = 201;
-  row.handle = [with = with_, kind = kind_, prefix = path() + "/",
-                read = std::move(read)](http::request from, http::responder done) {
+  row.handle = [with = with_, kind = kind_, prefix = path() + "/", read = std::move(read)](
+                   http::request from, http::responder done) {
     auto command = read(from);
     if (auto* wrong = std::get_if<error>(&command))
       return done(http::problem(*wrong));
@@ -303,8 +302,7 @@ void with_view(const entity_resource& of, const http::request& from, const http:
   if (!to)
     return done(http::problem(of.unknown()));
   of.context()->entities.look(
-      *to, from.deadline,
-      [done, unknown = of.unknown(), then = std::move(then)](auto outcome) {
+      *to, from.deadline, [done, unknown = of.unknown(), then = std::move(then)](auto outcome) {
         if (auto* why = std::get_if<error>(&outcome))
           return done(http::problem(why->code == errc::not_found ? unknown : *why));
         then(std::move(std::get<entity_view>(outcome)));

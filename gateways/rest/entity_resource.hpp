@@ -7,9 +7,9 @@
 #include "runtime/decider/account.hpp"
 
 #include <functional>
-#include <span>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -78,8 +78,7 @@ struct page_request {
 std::variant<page_request, error> page_of(const http::request& from);
 
 /// The two parameters that every list takes, followed by `more`.
-std::vector<http::route::parameter>
-list_parameters(std::vector<http::route::parameter> more = {});
+std::vector<http::route::parameter> list_parameters(std::vector<http::route::parameter> more = {});
 
 /// `{"items":[...],"next":...}`
 http::response page_response(const std::vector<std::string>& items, std::string_view next);

@@ -38,7 +38,7 @@ inline constexpr std::size_t max_extra = 2'000;
 inline constexpr std::int64_t max_household_size = 100;
 inline constexpr std::int64_t max_row_amount_minor = 1'000'000'000'000;
 inline constexpr std::size_t max_document_bytes = 8'000; // all personal fields and extras as JSON
-inline constexpr std::size_t max_errors_a_row = 10; // the first ones are reported
+inline constexpr std::size_t max_errors_a_row = 10;      // the first ones are reported
 
 /// What is wrong with one field, and how to fix it.
 struct field_error {
@@ -52,9 +52,7 @@ struct raw_row {
   std::array<std::string_view, known_columns> known{};
   std::vector<std::pair<std::string_view, std::string_view>> extras; // name, value
 
-  std::string_view operator[](column which) const {
-    return known[static_cast<std::size_t>(which)];
-  }
+  std::string_view operator[](column which) const { return known[static_cast<std::size_t>(which)]; }
   std::string_view& operator[](column which) { return known[static_cast<std::size_t>(which)]; }
 
   void clear() {

@@ -1,7 +1,10 @@
 #include "gateways/http/text.hpp"
 #include "gateways/rest/register_reader.hpp"
 
+#include <array>
 #include <boost/json.hpp>
+#include <string>
+#include <vector>
 
 namespace rahat::rest {
 
@@ -25,23 +28,21 @@ public:
     if (number_ == max_rows_)
       return too_many_rows(max_rows_);
     ++number_;
-    arena_.release();
     texts_.clear();
+    // A resource of its own a row: one that is used again asks for more each time.
+    json::monotonic_resource arena(buffer_.data(), buffer_.size());
+    parser_.reset(&arena);
     json::error_code failed;
-    parser_.reset(&arena_);
     parser_.write(text.data(), text.size(), failed);
     if (!failed)
       parser_.finish(failed);
-    if (failed) {
-      parser_.reset();
+    if (failed)
       rows_.on_bad_row(number_, {"", "is not a JSON object in UTF-8: " + failed.message()});
-      return std::nullopt;
-    }
-    auto value = parser_.release();
-    if (auto* fields = value.if_object())
+    else if (auto value = parser_.release(); auto* fields = value.if_object())
       take_object(*fields);
     else
       rows_.on_bad_row(number_, {"", "is not a JSON object such as {\"external_ref\":\"HH-1\"}"});
+    parser_.reset(); // lets go of the arena
     return std::nullopt;
   }
 
@@ -76,7 +77,8 @@ private:
   std::optional<std::string_view> text_of(const json::value& v) {
     switch (v.kind()) {
       case json::kind::null: return std::string_view{};
-      case json::kind::string: return std::string_view(v.get_string().data(), v.get_string().size());
+      case json::kind::string:
+        return std::string_view(v.get_string().data(), v.get_string().size());
       case json::kind::bool_: return v.get_bool() ? "true" : "false";
       case json::kind::int64: return texts_.emplace_back(std::to_string(v.get_int64()));
       case json::kind::uint64: return texts_.emplace_back(std::to_string(v.get_uint64()));
@@ -87,7 +89,7 @@ private:
   row_sink& rows_;
   std::uint32_t max_rows_;
   std::uint32_t number_ = 0;
-  json::monotonic_resource arena_{16 * 1024};
+  std::array<unsigned char, 16 * 1024> buffer_; // longer rows take from the heap
   json::stream_parser parser_{json::storage_ptr{}, json::parse_options{}};
   std::vector<std::string> texts_;
   raw_row row_;

@@ -73,9 +73,8 @@ void read_rows(member_page page, const entity_view& found, std::uint32_t limit) 
         {errc::wrong_status, "members are shown once the upload of this batch is accepted", {}}));
   page.upload = uuid::parse(batch.text("upload_id")).value_or(uuid{});
   page.total = batch.number("members");
-  page.ordinals =
-      member_ordinals(batch.number("first_ordinal"), batch.number("last_ordinal"),
-                      batch.numbers("excluded_ordinals"), page.from, limit);
+  page.ordinals = member_ordinals(batch.number("first_ordinal"), batch.number("last_ordinal"),
+                                  batch.numbers("excluded_ordinals"), page.from, limit);
   auto wanted = page.ordinals;
   if (wanted.empty())
     return page.done(page_response({}, {}));
@@ -142,15 +141,14 @@ http::route members_route(const entity_resource& batches) {
   row.pattern = batches.path() + "/{id}/members";
   row.tag = batches.tag();
   row.summary = "The batch's households; personal fields are masked for the role reader";
-  row.response_schema = list_schema(
-      object_schema({{"id", "id"},
-                     {"index", "int"},
-                     {"row", "int"},
-                     {"person_id", "id"},
-                     {"amount_minor", "money"},
-                     {"personal", one_of_schema({"open", "masked", "erased", "damaged",
-                                                 "unknown_version"})},
-                     {"person", R"({"type":["object","null"]})"}}));
+  row.response_schema = list_schema(object_schema(
+      {{"id", "id"},
+       {"index", "int"},
+       {"row", "int"},
+       {"person_id", "id"},
+       {"amount_minor", "money"},
+       {"personal", one_of_schema({"open", "masked", "erased", "damaged", "unknown_version"})},
+       {"person", R"({"type":["object","null"]})"}}));
   row.query = list_parameters();
   row.handle = [batches](http::request from, http::responder done) {
     auto bounds = page_of(from);
@@ -160,10 +158,14 @@ http::route members_route(const entity_resource& batches) {
     if (auto* wrong = std::get_if<error>(&start))
       return done(http::problem(*wrong));
     auto& role = from.who.role;
-    member_page page{batches.context(), uuid::parse(from.param("id")).value_or(uuid{}), {},
-                     std::get<std::int64_t>(start), 0,
+    member_page page{batches.context(),
+                     uuid::parse(from.param("id")).value_or(uuid{}),
+                     {},
+                     std::get<std::int64_t>(start),
+                     0,
                      role == "maker" || role == "checker" || role == "operator" || role == "admin",
-                     {}, done};
+                     {},
+                     done};
     with_view(batches, from, done,
               [page, limit = std::get<page_request>(bounds).limit](entity_view found) {
                 read_rows(page, found, limit);

@@ -49,8 +49,8 @@ std::string line_json(const stored_line& line, const line_states& states) {
   return out.take();
 }
 
-void answer(const entity_view& found, const page_request& bounds, std::int64_t after,
-            queries& from, const http::responder& done) {
+void answer(const entity_view& found, const page_request& bounds, std::int64_t after, queries& from,
+            const http::responder& done) {
   view_fields view(*found.json);
   auto list = uuid::parse(view.text("list_id"));
   if (!list)

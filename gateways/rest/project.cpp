@@ -180,9 +180,10 @@ http::route_table project_routes(const shared_context& with) {
       create(projects),
       projects.list("Projects, newest first", false, "", statuses),
       projects.one("One project"),
-      projects.act("activate", "Opens a draft or suspended project for work",
-                   {"maker", "checker", "operator"}, std::string(empty_schema),
-                   reads<command>([](http::json_reader&, command& out) { out.mutable_activate(); })),
+      projects.act(
+          "activate", "Opens a draft or suspended project for work",
+          {"maker", "checker", "operator"}, std::string(empty_schema),
+          reads<command>([](http::json_reader&, command& out) { out.mutable_activate(); })),
       projects.act("suspend", "Stops payments and redemptions for the time being",
                    {"checker", "operator"}, std::string(reason_schema),
                    reads<command>([](http::json_reader& in, command& out) {

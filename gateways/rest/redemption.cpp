@@ -86,8 +86,8 @@ http::route create(const entity_resource& redemptions) {
                                                {"code", "text"},
                                                {"id?", "text"}}),
                                 {});
-  row.handle = [with = redemptions.context(),
-                prefix = redemptions.path() + "/"](http::request from, http::responder done) {
+  row.handle = [with = redemptions.context(), prefix = redemptions.path() + "/"](
+                   http::request from, http::responder done) {
     auto ask = read(with->trust, from);
     if (auto* wrong = std::get_if<error>(&ask))
       return done(http::problem(*wrong));

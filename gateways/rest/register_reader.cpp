@@ -15,7 +15,8 @@ std::unique_ptr<register_reader> reader_of(std::string_view content_type, row_si
 
 error too_many_rows(std::uint32_t max_rows) {
   return {errc::limit_exceeded,
-          "the file has more than " + std::to_string(max_rows) + " rows: split it", {}};
+          "the file has more than " + std::to_string(max_rows) + " rows: split it",
+          {}};
 }
 
 error row_too_long(std::uint32_t number) {

@@ -8,13 +8,12 @@ namespace rahat::rest {
 
 namespace {
 
-constexpr std::string_view statuses[] = {
-    "open", "requesting", "requested", "approved", "paying", "paid"};
+constexpr std::string_view statuses[] = {"open",     "requesting", "requested",
+                                         "approved", "paying",     "paid"};
 
 } // namespace
 
-std::string view_of(const pb::SettlementState& now, const entity_ref& self,
-                    std::uint64_t version) {
+std::string view_of(const pb::SettlementState& now, const entity_ref& self, std::uint64_t version) {
   auto& quote = now.quote();
   json_writer out;
   begin_view(out, self, version)
@@ -73,16 +72,15 @@ http::route_table settlement_routes(const shared_context& with) {
   using command = pb::SettlementCommand;
   auto empty = std::string(empty_schema);
   return {
-      settlements.create("Opens a settlement of a vendor in a project", {"maker"},
-                         object_schema({{"vendor_id", "id"},
-                                        {"project_id", "id"},
-                                        {"currency?", "currency"}}),
-                         reads<command>([](http::json_reader& in, command& out) {
-                           auto& ask = *out.mutable_open();
-                           ask.set_vendor(require_id(in, "vendor_id"));
-                           ask.set_project(require_id(in, "project_id"));
-                           ask.set_currency(optional_currency(in, "currency"));
-                         })),
+      settlements.create(
+          "Opens a settlement of a vendor in a project", {"maker"},
+          object_schema({{"vendor_id", "id"}, {"project_id", "id"}, {"currency?", "currency"}}),
+          reads<command>([](http::json_reader& in, command& out) {
+            auto& ask = *out.mutable_open();
+            ask.set_vendor(require_id(in, "vendor_id"));
+            ask.set_project(require_id(in, "project_id"));
+            ask.set_currency(optional_currency(in, "currency"));
+          })),
       settlements.list("Settlements, newest first", true, "vendor", statuses),
       settlements.one("One settlement"),
       settlements.act("request", "Asks the vendor's account what is owed and holds it", {"maker"},

@@ -50,8 +50,8 @@ void staging::on_row(std::uint32_t number, const raw_row& row) {
   auto errors = check(row, today_, current_);
   if (!errors.empty())
     return add_errors(number, errors);
-  auto bytes = current_.document.size() + row_sealer::overhead + row_sealer::wrapped_size +
-               row_overhead;
+  auto bytes =
+      current_.document.size() + row_sealer::overhead + row_sealer::wrapped_size + row_overhead;
   make_room(1, bytes);
   auto& to = *open_;
   to.plain += 'r';

@@ -10,8 +10,8 @@
 
 namespace rahat::rest {
 
-inline constexpr int max_chunk_rows = 1'000; // rows and errors together
-inline constexpr std::size_t max_chunk_bytes = 192 * 1024; // fits a message between nodes
+inline constexpr int max_chunk_rows = 1'000;               // rows and errors together
+inline constexpr std::size_t max_chunk_bytes = 240 * 1024; // fits a message between nodes
 
 /// One StageRows command, ready to be sent.
 struct chunk {
@@ -20,8 +20,8 @@ struct chunk {
   std::uint64_t payload_hash = 0; // over the plaintext: sealing differs from try to try
 };
 
-/// Checks and seals the rows of an upload and packs them into chunks. The same file always gives the
-/// same chunks, which is what makes a retried upload harmless. One thread.
+/// Checks and seals the rows of an upload and packs them into chunks. The same file always gives
+/// the same chunks, which is what makes a retried upload harmless. One thread.
 class staging final : public row_sink {
 public:
   /// `trust` outlives it.

@@ -99,11 +99,12 @@ http::route statement_route(const entity_resource& settlements) {
     auto bounds = page_of(from);
     if (auto* wrong = std::get_if<error>(&bounds))
       return done(http::problem(*wrong));
-    with_view(settlements, from, done,
-              [with = settlements.context(), page = std::get<page_request>(bounds),
-               done](entity_view found) {
-                std::make_shared<walk>(with->queries, view_fields(*found.json), page, done)->start();
-              });
+    with_view(
+        settlements, from, done,
+        [with = settlements.context(), page = std::get<page_request>(bounds),
+         done](entity_view found) {
+          std::make_shared<walk>(with->queries, view_fields(*found.json), page, done)->start();
+        });
   };
   return row;
 }

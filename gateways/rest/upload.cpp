@@ -11,8 +11,8 @@ namespace rahat::rest {
 
 namespace {
 
-constexpr std::string_view statuses[] = {
-    "opening", "receiving", "checking", "enrolling", "accepted", "rejected", "abandoned"};
+constexpr std::string_view statuses[] = {"opening",  "receiving", "checking", "enrolling",
+                                         "accepted", "rejected",  "abandoned"};
 
 constexpr std::size_t max_file_name = 255;
 

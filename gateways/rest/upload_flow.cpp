@@ -94,13 +94,13 @@ private:
     if (broken_)
       return std::nullopt;
     bytes_ += piece.size();
-    auto bad = bytes_ > with_->uploads.max_bytes
-                   ? file_error(error{errc::body_too_large,
-                                      "a file may have at most " +
-                                          std::to_string(with_->uploads.max_bytes) +
-                                          " bytes: split it",
-                                      {}})
-                   : reader_->read(piece);
+    auto bad =
+        bytes_ > with_->uploads.max_bytes
+            ? file_error(error{errc::body_too_large,
+                               "a file may have at most " +
+                                   std::to_string(with_->uploads.max_bytes) + " bytes: split it",
+                               {}})
+            : reader_->read(piece);
     broken_ = bad.has_value();
     return bad;
   }
@@ -142,11 +142,11 @@ private:
       return in_flight_ > 0 ? action{} : begin_again();
     if (asking_)
       return {};
-    if (!open_)
-      return ask_open();
+    if (!open_ && !queue_.empty())
+      return ask_open(); // not before there are rows: a file that breaks early leaves no trace
     auto unsent = std::find_if(queue_.begin(), queue_.end(),
                                [](const pending& p) { return !p.sent && !p.settled; });
-    if (unsent != queue_.end() && in_flight_ < staging_window)
+    if (unsent != queue_.end() && in_flight_ < window_)
       return ask_stage(*unsent);
     if (proceed_ && queue_.size() <= staging_window)
       return [go_on = std::exchange(proceed_, {})] { go_on(true); };
@@ -194,10 +194,16 @@ private:
     if (!busy_since_)
       busy_since_ = now;
     busy_ = true;
+    window_ = 1; // one at a time until it is taken
     auto patient = now - *busy_since_ < upload_patience;
     if (!patient && !verdict_)
       verdict_ = http::problem(why);
     return patient;
+  }
+
+  void not_busy() {
+    busy_since_.reset();
+    window_ = staging_window;
   }
 
   // -- commands -----------------------------------------------------------------------------------
@@ -232,7 +238,7 @@ private:
       auto why = refusal_of(result);
       open_ = !why;
       if (!why)
-        busy_since_.reset();
+        not_busy();
       else if (is_retryable(why->code))
         again_ = may_retry(*why);
       else if (!verdict_)
@@ -261,7 +267,7 @@ private:
     else if (why)
       again_ = true; // one before it has not been taken: that one decides
     else
-      busy_since_.reset();
+      not_busy();
     while (!queue_.empty() && queue_.front().settled)
       queue_.pop_front();
   }
@@ -332,10 +338,11 @@ private:
   void explain(const std::string& status) {
     if (status == "checking" || status == "enrolling" || status == "accepted" ||
         status == "rejected")
-      verdict_ = http::problem({errc::idempotency_key_reused,
-                                "this Idempotency-Key was used for another file: send this one with "
-                                "a new key",
-                                "Idempotency-Key"});
+      verdict_ =
+          http::problem({errc::idempotency_key_reused,
+                         "this Idempotency-Key was used for another file: send this one with "
+                         "a new key",
+                         "Idempotency-Key"});
     else if (status == "abandoned")
       verdict_ = http::problem({errc::wrong_status,
                                 "this upload was abandoned: send the file with a new "
@@ -357,11 +364,12 @@ private:
   bool pumping_ = false;
   std::deque<pending> queue_; // in order; from the first chunk that the entity may not have
   std::size_t in_flight_ = 0;
-  bool asking_ = false;  // open, close or abandon waits for its reply
+  std::size_t window_ = staging_window;
+  bool asking_ = false; // open, close or abandon waits for its reply
   bool open_ = false;
   bool ended_ = false;
-  bool again_ = false;   // go back to the first unsettled chunk once nothing is in flight
-  bool busy_ = false;    // ... after a rest
+  bool again_ = false; // go back to the first unsettled chunk once nothing is in flight
+  bool busy_ = false;  // ... after a rest
   bool resting_ = false;
   std::optional<std::chrono::steady_clock::time_point> busy_since_;
   std::string abandon_reason_; // the file's fault, until the entity was told

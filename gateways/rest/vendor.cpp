@@ -91,14 +91,15 @@ http::route_table vendor_routes(const shared_context& with) {
   entity_resource vendors(with, "vendor", "vendors", vendor_schema());
   using command = pb::VendorCommand;
   return {
-      vendors.create("Registers a vendor", {"maker"},
-                     object_schema({{"name", "text"}, {"location?", "text"}, {"external_ref?", "text"}}),
-                     reads<command>([](http::json_reader& in, command& out) {
-                       auto& ask = *out.mutable_register_();
-                       ask.set_name(in.require_string("name", max_text));
-                       ask.set_location(optional_text(in, "location"));
-                       ask.set_external_ref(optional_text(in, "external_ref"));
-                     })),
+      vendors.create(
+          "Registers a vendor", {"maker"},
+          object_schema({{"name", "text"}, {"location?", "text"}, {"external_ref?", "text"}}),
+          reads<command>([](http::json_reader& in, command& out) {
+            auto& ask = *out.mutable_register_();
+            ask.set_name(in.require_string("name", max_text));
+            ask.set_location(optional_text(in, "location"));
+            ask.set_external_ref(optional_text(in, "external_ref"));
+          })),
       vendors.list("Vendors, newest first", false, "", statuses),
       vendors.one("One vendor with its accounts"),
       vendors.act("verify", "Lets a registered vendor take wallet money", {"checker"},
@@ -109,9 +110,10 @@ http::route_table vendor_routes(const shared_context& with) {
                   reads<command>([](http::json_reader& in, command& out) {
                     out.mutable_suspend()->set_reason(optional_text(in, "reason"));
                   })),
-      vendors.act(
-          "reactivate", "Lets a suspended vendor work again", {"checker"}, std::string(empty_schema),
-          reads<command>([](http::json_reader&, command& out) { out.mutable_reactivate(); })),
+      vendors.act("reactivate", "Lets a suspended vendor work again", {"checker"},
+                  std::string(empty_schema), reads<command>([](http::json_reader&, command& out) {
+                    out.mutable_reactivate();
+                  })),
   };
 }
 

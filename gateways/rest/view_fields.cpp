@@ -60,8 +60,8 @@ std::vector<std::int64_t> view_fields::numbers(std::string_view name) const {
   return out;
 }
 
-std::vector<std::pair<std::int64_t, std::int64_t>>
-view_fields::ranges(std::string_view name) const {
+std::vector<std::pair<std::int64_t, std::int64_t>> view_fields::ranges(
+    std::string_view name) const {
   std::vector<std::pair<std::int64_t, std::int64_t>> out;
   if (auto* list = doc_->list(name))
     for (auto& item : *list)

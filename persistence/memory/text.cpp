@@ -169,7 +169,8 @@ private:
   }
 
   void space() {
-    while (!text_.empty() && std::string_view(" \t\r\n").find(text_.front()) != std::string_view::npos)
+    constexpr std::string_view blanks = " \t\r\n";
+    while (!text_.empty() && blanks.find(text_.front()) != blanks.npos)
       text_.remove_prefix(1);
   }
 

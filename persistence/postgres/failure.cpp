@@ -72,7 +72,8 @@ failure failure_of(const std::exception& e, bool connection_open) {
   failure f;
   f.message = one_line(e.what());
   const auto* sql = dynamic_cast<const pqxx::sql_error*>(&e);
-  if (dynamic_cast<const pqxx::broken_connection*>(&e) != nullptr || !connection_open)
+  if (dynamic_cast<const pqxx::broken_connection*>(&e) != nullptr
+      || dynamic_cast<const pqxx::statement_completion_unknown*>(&e) != nullptr || !connection_open)
     f.what = failure_class::in_doubt;
   else if (dynamic_cast<const pqxx::transaction_rollback*>(&e) != nullptr)
     f.what = failure_class::again; // class 40: libpqxx gives it no SQLSTATE

@@ -15,6 +15,7 @@ class seq_book {
 public:
   struct entry {
     std::uint64_t incarnation = 0;
+    std::uint64_t epoch = 0; // of the shard at the load: after another one, others may have written
     std::uint64_t seq = 0;  // the last one committed or in flight
     bool known = false;     // seq has been learned by a load
     bool failed = false;    // a commit of this incarnation has failed: no later one may land

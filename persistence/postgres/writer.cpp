@@ -162,11 +162,12 @@ void writer::round() {
   for (auto& load : next.loads) {
     // The barrier: all former commits of the entity are resolved, later ones of former hosts are
     // refused by the incarnation.
-    if (!heads_[shard_of(load->entity)].owned) {
+    const auto& head = heads_[shard_of(load->entity)];
+    if (!head.owned) {
       load->done(error{errc::unavailable, "this node does not own the entity's shard", {}});
       continue;
     }
-    book_.at(load->entity) = {load->incarnation, 0, false, false};
+    book_.at(load->entity) = {load->incarnation, head.epoch, 0, false, false};
     read_(std::move(load));
   }
   if (next.commits.empty())
@@ -194,12 +195,13 @@ void writer::round() {
 /// Whether the commit is the next one of its entity's present host, in a shard that we own. Takes
 /// its seq; a commit out of order ends its host's line.
 bool writer::may_go(const queued_commit& c) {
-  if (!heads_.at(c.what.shard).owned)
+  const auto& head = heads_.at(c.what.shard);
+  if (!head.owned)
     return false;
   auto* entry = book_.find(c.what.entity);
   if (entry == nullptr || !entry->known || entry->failed
-      || entry->incarnation != c.what.incarnation)
-    return false; // forgotten, never loaded, or of a former host: it has to load (again)
+      || entry->incarnation != c.what.incarnation || entry->epoch != head.epoch)
+    return false; // forgotten, never loaded, of a former host or epoch: it has to load (again)
   if (c.what.seq != entry->seq + 1) {
     entry->failed = true;
     return false;

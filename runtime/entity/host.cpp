@@ -20,11 +20,6 @@ double seconds(std::chrono::steady_clock::duration d) {
   return std::chrono::duration<double>(d).count();
 }
 
-bool takes_credit(const mail& m) {
-  return std::holds_alternative<mail_request>(m) || std::holds_alternative<mail_look>(m)
-         || std::holds_alternative<mail_told>(m);
-}
-
 } // namespace
 
 // -- commit_inbox -----------------------------------------------------------------
@@ -60,13 +55,12 @@ commit_inbox::outcomes commit_inbox::take() {
 // -- host: life ---------------------------------------------------------------------
 
 host::host(environment env, const kind& k, entity_ref self, std::uint64_t incarnation,
-           std::shared_ptr<admission> credits, poster post)
+           poster post)
   : env_(env),
     kind_(k),
     self_(std::move(self)),
     shard_(shard_of(self_)),
     incarnation_(incarnation),
-    credits_(std::move(credits)),
     post_(std::move(post)),
     inbox_(std::make_shared<commit_inbox>(post_)),
     model_(k.create()),
@@ -162,12 +156,24 @@ void host::replay(const wire::Commit& payload) {
 // -- host: mail ---------------------------------------------------------------------
 
 void host::handle(mail m) {
-  if (phase_ == phase::ended) {
-    if (takes_credit(m))
-      --credits_->in_flight;
-    refuse(m, {errc::unavailable, "the entity has just been restarted: try again", {}});
-    return;
+  if (phase_ == phase::ended)
+    return; // the mail answers for itself
+  try {
+    take(m);
+    if (phase_ != phase::running)
+      return;
+    drain();
+    if (phase_ == phase::running && seq_ == 0)
+      try_retire(); // asked for something that does not exist: do not stay
+    if (phase_ == phase::running)
+      schedule();
+  } catch (const std::exception& e) {
+    if (phase_ != phase::ended)
+      fail(true, std::string{"the entity failed: "} + e.what(), {});
   }
+}
+
+void host::take(mail& m) {
   std::visit(overloaded{
                [this](mail_loaded& x) { on_loaded(std::move(x)); },
                [this](mail_commits&) { on_commits(); },
@@ -195,18 +201,15 @@ void host::handle(mail m) {
                [this, &m](auto&) { queue_.push_back(std::move(m)); },
              },
              m);
-  if (phase_ == phase::running) {
-    drain();
-    if (phase_ == phase::running && seq_ == 0)
-      try_retire(); // asked for something that does not exist: do not stay
-    if (phase_ == phase::running)
-      schedule();
-  }
+}
+
+bool host::can_decide() const {
+  return phase_ == phase::running && speculative() < env_.limits.speculative
+         && held_.size() < env_.limits.held;
 }
 
 void host::drain() {
-  while (phase_ == phase::running && !queue_.empty() && !looking_up_
-         && speculative() < env_.limits.speculative) {
+  while (!queue_.empty() && !looking_up_ && can_decide()) {
     auto next = std::move(queue_.front());
     queue_.pop_front();
     process(std::move(next));
@@ -217,16 +220,16 @@ void host::drain() {
 
 void host::process(mail m) {
   last_used_ = env_.time.steady();
-  if (takes_credit(m)) {
-    --credits_->in_flight;
-    env_.probe.mail_taken(kind_.name());
-  }
-  if (auto* r = std::get_if<mail_request>(&m))
+  if (auto* r = std::get_if<mail_request>(&m)) {
+    r->credit.give_back();
     take_request(std::move(*r));
-  else if (auto* l = std::get_if<mail_look>(&m))
+  } else if (auto* l = std::get_if<mail_look>(&m)) {
+    l->credit.give_back();
     take_look(std::move(*l));
-  else if (auto* t = std::get_if<mail_told>(&m))
+  } else if (auto* t = std::get_if<mail_told>(&m)) {
+    t->credit.give_back();
     take_told(std::move(*t));
+  }
 }
 
 void host::take_request(mail_request m) {
@@ -240,21 +243,25 @@ void host::take_request(mail_request m) {
     answer_repeated(*mark, std::move(m));
     return;
   }
-  if (requests_.may_have_forgotten(env_.time.now_us() - env_.limits.request_days_us)) {
-    env_.db.find_request(self_, m.ask.id,
-                         [post = post_, id = m.ask.id](outcome<std::optional<request_row>> row) {
-                           post(mail_found{id, std::move(row)});
-                         });
-    looking_up_ = std::move(m);
-    return;
-  }
-  decide_request(std::move(m));
+  if (requests_.may_have_forgotten(env_.time.now_us() - env_.limits.request_days_us))
+    look_up(std::move(m));
+  else
+    decide_request(std::move(m));
+}
+
+void host::look_up(mail_request m) {
+  env_.db.find_request(self_, m.ask.id,
+                       [post = post_, id = m.ask.id](outcome<std::optional<request_row>> row) {
+                         post(mail_found{id, std::move(row)});
+                       });
+  late_answers_before_ = late_answers_;
+  looking_up_.emplace(std::move(m));
 }
 
 void host::answer_repeated(const request_ring::mark& mark, mail_request m) {
   env_.probe.request_repeated(kind_.name());
   if (mark.payload_hash != m.ask.payload_hash) {
-    hold([done = std::move(m.done)](std::uint64_t, const error* failure) {
+    hold([done = m.done.take()](std::uint64_t, const error* failure) {
       if (failure != nullptr)
         done(*failure);
       else
@@ -263,23 +270,35 @@ void host::answer_repeated(const request_ring::mark& mark, mail_request m) {
     });
     return;
   }
-  if (mark.pending) {
-    waiting_[mark.id].push_back(std::move(m.done));
-    return;
-  }
-  auto fresh = uncommitted_replies_.find(mark.id);
+  if (mark.pending || uncommitted_replies_.contains(mark.id))
+    answer_later(mark.id, std::move(m));
+  else
+    answer_from_store(mark.id, std::move(m));
+}
+
+/// The answer has not been given yet, or has not committed.
+void host::answer_later(const uuid& id, mail_request m) {
+  auto fresh = uncommitted_replies_.find(id);
   if (fresh != uncommitted_replies_.end()) {
-    hold([this, reply = fresh->second, done = std::move(m.done)](std::uint64_t, const error* e) {
+    hold([reply = fresh->second, done = m.done.take()](std::uint64_t, const error* e) {
       if (e != nullptr)
         return done(*e);
       done(reply);
     });
     return;
   }
+  auto& waiting = waiting_[id];
+  if (waiting.size() >= env_.limits.waiters)
+    m.done(error{errc::overloaded, "too many are waiting for this answer: try again later", {}});
+  else
+    waiting.push_back(m.done.take());
+}
+
+void host::answer_from_store(const uuid& id, mail_request m) {
   ++asked_store_;
   env_.db.find_request(
-    self_, mark.id,
-    [post = post_, done = std::move(m.done)](outcome<std::optional<request_row>> row) {
+    self_, id,
+    [post = post_, done = m.done.take()](outcome<std::optional<request_row>> row) {
       if (auto* e = std::get_if<error>(&row)) {
         done(*e);
       } else {
@@ -317,8 +336,10 @@ void host::on_found(mail_found m) {
   if (found->payload_hash != waiting.ask.payload_hash)
     waiting.done(error{errc::idempotency_key_reused,
                        "this Idempotency-Key was used for another request: choose a new key", {}});
+  else if (found->reply.empty() && late_answers_ != late_answers_before_)
+    look_up(std::move(waiting)); // what was read may be older than an answer that has committed
   else if (found->reply.empty())
-    waiting_[m.request].push_back(std::move(waiting.done));
+    answer_later(m.request, std::move(waiting));
   else if (reply.ParseFromString(found->reply))
     waiting.done(std::move(reply));
   else
@@ -330,7 +351,7 @@ void host::decide_request(mail_request m) {
   auto refuse_with = [&](error e) {
     env_.probe.turn_finished(kind_.name(), "command", to_string(e.code),
                              seconds(env_.time.steady() - started));
-    hold([done = std::move(m.done), e = std::move(e)](std::uint64_t, const error* failure) {
+    hold([done = m.done.take(), e = std::move(e)](std::uint64_t, const error* failure) {
       done(failure != nullptr ? *failure : e);
     });
   };
@@ -353,9 +374,9 @@ void host::decide_request(mail_request m) {
     env_.probe.turn_finished(kind_.name(), "command", "ok",
                              seconds(env_.time.steady() - started));
   } catch (const std::exception& e) {
-    if (phase_ == phase::ended) { // evolve broke: the host has failed as a whole
+    if (phase_ == phase::ended) { // the commit could not be made: the host has failed as a whole
       if (m.done)
-        m.done(error{errc::internal, "the entity failed", {}});
+        m.done(error{errc::internal, std::string{"the request cannot be done: "} + e.what(), {}});
       return;
     }
     refuse_with({errc::internal, std::string{"the request could not be decided: "} + e.what(), {}});
@@ -376,7 +397,7 @@ void host::take_look(mail_look m) {
     return;
   }
   hold([v = entity_view{view(), seq_, shard_, 0},
-        done = std::move(m.done)](std::uint64_t position, const error* failure) mutable {
+        done = m.done.take()](std::uint64_t position, const error* failure) mutable {
     if (failure != nullptr)
       return done(*failure);
     v.position = position;
@@ -385,7 +406,8 @@ void host::take_look(mail_look m) {
 }
 
 void host::take_told(mail_told m) {
-  auto& last = heard_[m.source];
+  auto heard = heard_.find(m.source);
+  auto last = heard == heard_.end() ? 0 : heard->second;
   if (m.n <= last) { // seen: acknowledged again, but not before what we knew of it has committed
     hold([this, source = m.source, n = last](std::uint64_t, const error* failure) {
       if (failure == nullptr)
@@ -408,7 +430,7 @@ void host::take_told(mail_told m) {
     ctx.source = m.source;
     auto d = told.has_credit() ? model_->credited(told.credit(), ctx)
                                : model_->told(told.message(), ctx);
-    last = m.n;
+    heard_[m.source] = m.n;
     commit_decision(std::move(d), why);
     env_.probe.turn_finished(kind_.name(), "message", "ok",
                              seconds(env_.time.steady() - started));
@@ -431,8 +453,11 @@ void host::take_tick() {
     if (name != work_timer && at <= now_us)
       due.emplace_back(name, at);
   for (auto& [name, at] : due) {
-    if (phase_ != phase::running || speculative() >= env_.limits.speculative)
+    if (!can_decide())
       break;
+    auto still = timers_.find(name);
+    if (still == timers_.end() || still->second != at)
+      continue; // one that fired before it has moved or cancelled it
     try {
       auto ctx = make_context({"timer/" + name, "entity"});
       // A timer is a command whose request id is (timer, due_at): fired once per setting.
@@ -458,7 +483,7 @@ void host::go_on() {
   if (speculative() >= env_.limits.work_ahead
       || outbox_.unacknowledged() >= env_.limits.unacknowledged)
     return; // a commit or an acknowledgement brings us back here
-  if (feed_asked_)
+  if (feed_asked_ || (feed_wanted_ && committed_ < feed_wanted_->second))
     return;
   work_posted_ = true;
   post_(mail_work{}); // behind the mail that is waiting: work does not starve clients
@@ -472,9 +497,16 @@ void host::work() {
   auto started = env_.time.steady();
   auto ctx = make_context({self_.str(), "entity"});
   auto want = model_->feed_for();
+  if (!want)
+    feed_wanted_.reset();
   if (want && (!feed_ || feed_->first != *want)) {
-    if (speculative() > 0 || feed_asked_)
-      return; // rows that are read must have been committed; the last commit calls go_on
+    if (feed_asked_)
+      return;
+    // Rows that are read must have been committed: all up to the decision that asks for them.
+    if (!feed_wanted_ || feed_wanted_->first != *want)
+      feed_wanted_.emplace(*want, seq_);
+    if (committed_ < feed_wanted_->second)
+      return; // go_on waits for that commit
     feed_asked_ = want;
     env_.db.feed(*want, [post = post_, asked = *want](outcome<wire::Feed> rows) {
       post(mail_feed{asked, std::move(rows)});
@@ -486,6 +518,7 @@ void host::work() {
   try {
     auto d = model_->proceed(ctx);
     feed_.reset();
+    feed_wanted_.reset();
     if (d.empty()) {
       work_due_ = false;
       return;
@@ -524,19 +557,22 @@ void host::on_commits() {
     return;
   }
   bool rejected = f.why == commit_failure::rejected;
-  bool of_client = !client_seqs_.empty() && client_seqs_.front() == outcomes.failed_seq;
+  under_way failed;
+  for (auto& u : under_way_)
+    if (u.seq == outcomes.failed_seq)
+      failed = u;
   // A client whose command cannot be stored is told so and parks nobody; a message or own work that
   // cannot be stored would come back for ever and counts towards parking.
   end(errc::unavailable, "the entity was restarted (" + f.message + "): try again with the same key",
-      rejected ? outcomes.failed_seq : 0);
-  env_.out.failed(self_, incarnation_, rejected && !of_client, f.message, {});
+      rejected ? outcomes.failed_seq : 0, f.message);
+  env_.out.failed(self_, incarnation_, rejected && !failed.of_client, f.message, failed.body);
 }
 
 void host::release(std::uint64_t seq, std::uint64_t position) {
   committed_ = std::max(committed_, seq);
   position_ = std::max(position_, position);
-  while (!client_seqs_.empty() && client_seqs_.front() <= seq)
-    client_seqs_.pop_front();
+  while (!under_way_.empty() && under_way_.front().seq <= seq)
+    under_way_.pop_front();
   while (!held_.empty() && held_.front().seq <= seq) {
     auto go = std::move(held_.front().go);
     held_.pop_front();
@@ -553,22 +589,13 @@ void host::hold(std::function<void(std::uint64_t, const error*)> go) {
 
 // -- host: the end ------------------------------------------------------------------------
 
-void host::refuse(mail& m, const error& why) {
-  if (auto* r = std::get_if<mail_request>(&m)) {
-    if (r->done)
-      r->done(why);
-  } else if (auto* l = std::get_if<mail_look>(&m)) {
-    if (l->done)
-      l->done(why);
-  }
-}
-
-void host::end(errc code, const std::string& why, std::uint64_t rejected_seq) {
+void host::end(errc code, const std::string& why, std::uint64_t rejected_seq,
+               const std::string& fault) {
   phase_ = phase::ended;
   error e{code, why, {}};
-  error rejected{errc::internal, "the request could not be stored: " + why, {}};
+  error rejected{errc::internal, "the request cannot be done: " + fault, {}};
   for (auto& h : std::exchange(held_, {}))
-    h.go(0, h.seq == rejected_seq ? &rejected : &e);
+    h.go(0, h.reply && h.seq == rejected_seq ? &rejected : &e);
   if (looking_up_)
     looking_up_->done(e);
   looking_up_.reset();
@@ -576,9 +603,10 @@ void host::end(errc code, const std::string& why, std::uint64_t rejected_seq) {
     for (auto& done : callbacks)
       done(e);
   for (auto& m : std::exchange(queue_, {})) {
-    if (takes_credit(m))
-      --credits_->in_flight;
-    refuse(m, e);
+    if (auto* r = std::get_if<mail_request>(&m))
+      r->done(e);
+    else if (auto* l = std::get_if<mail_look>(&m))
+      l->done(e);
   }
 }
 
@@ -605,12 +633,15 @@ void host::schedule() {
   env_.out.wake_at(self_, next);
 }
 
+bool host::idle() const {
+  return queue_.empty() && held_.empty() && !looking_up_ && asked_store_ == 0 && waiting_.empty()
+         && speculative() == 0 && outbox_.unacknowledged() == 0 && !feed_asked_
+         && !model_->has_work();
+}
+
 void host::try_retire() {
   auto now = env_.time.steady();
-  bool idle = queue_.empty() && held_.empty() && !looking_up_ && asked_store_ == 0
-              && waiting_.empty() && speculative() == 0 && outbox_.unacknowledged() == 0
-              && !feed_asked_ && !model_->has_work();
-  if (!idle || (seq_ != 0 && now - last_used_ < env_.limits.passivate_after))
+  if (!idle() || (seq_ != 0 && now - last_used_ < env_.limits.passivate_after))
     return;
   auto now_us = env_.time.now_us();
   for (auto& [name, at] : timers_)

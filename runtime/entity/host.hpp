@@ -48,11 +48,6 @@ public:
                       const std::string& reason, const std::string& body) = 0;
 };
 
-/// Inbox credits of one entity, shared by its region entry and its host.
-struct admission {
-  std::atomic<std::uint32_t> in_flight{0};
-};
-
 /// Where the writer leaves outcomes of commits: one mail for many of them.
 class commit_inbox final : public commit_listener {
 public:
@@ -92,13 +87,13 @@ public:
     const host_limits& limits;
   };
 
-  host(environment env, const kind& k, entity_ref self, std::uint64_t incarnation,
-       std::shared_ptr<admission> credits, poster post);
+  host(environment env, const kind& k, entity_ref self, std::uint64_t incarnation, poster post);
   ~host();
 
   /// Asks the store for the entity; mail that comes meanwhile waits.
   void start();
 
+  /// Never throws: what the entity throws ends the host as a failure of its own.
   void handle(mail m);
 
   /// True once the host has ended; the shell drops it.
@@ -113,13 +108,26 @@ private:
   struct held {
     std::uint64_t seq = 0;
     std::function<void(std::uint64_t position, const error* failure)> go;
+    bool reply = false; // of the very request that the commit was decided for
+  };
+
+  /// A commit whose outcome has not been heard of.
+  struct under_way {
+    std::uint64_t seq = 0;
+    bool of_client = false; // decided for a client's request
+    std::string body;       // the message it applies, for the operator; else empty
   };
 
   // -- mail, in host.cpp ------------------------------------------------------
+  void take(mail& m);
   void drain();
   void process(mail m);
+  bool can_decide() const;
   void take_request(mail_request m);
+  void look_up(mail_request m);
   void answer_repeated(const request_ring::mark& mark, mail_request m);
+  void answer_from_store(const uuid& id, mail_request m);
+  void answer_later(const uuid& id, mail_request m);
   void decide_request(mail_request m);
   void take_look(mail_look m);
   void take_told(mail_told m);
@@ -132,13 +140,17 @@ private:
   void work();
   void schedule();
   void try_retire();
-  void refuse(mail& m, const error& why);
-  void end(errc code, const std::string& why, std::uint64_t rejected_seq = 0);
+  bool idle() const;
+  /// Answers whatever waits with `code`; but the request whose own commit was rejected hears
+  /// `internal` and the fault.
+  void end(errc code, const std::string& why, std::uint64_t rejected_seq = 0,
+           const std::string& fault = {});
   void fail(bool guilty, const std::string& reason, const std::string& body);
 
   // -- commits, in host_commit.cpp ----------------------------------------------
   void commit_decision(decision d, const cause& why);
-  void evolve(const decision& d);
+  void make_commit(decision& d, const cause& why);
+  void answer_unchanged(const decision& d, const cause& why);
   void number_messages(const decision& d, const cause& why, commit& c, wire::Commit& payload);
   void mark_timers(const decision& d, const cause& why, commit& c, wire::Commit& payload);
   void mark_money(decision& d, commit& c, wire::Commit& payload);
@@ -146,6 +158,7 @@ private:
   void answer_late(const decision& d, commit& c, wire::Commit& payload);
   void publish(const decision& d, commit& c);
   void hold_effects(const cause& why, const commit& c);
+  void send_later(const commit& c);
   void maybe_snapshot(std::size_t journalled);
   wire::Reply make_reply(const std::optional<std::string>& answer,
                          const std::optional<error>& refusal, std::uint32_t http_status);
@@ -162,7 +175,6 @@ private:
   entity_ref self_;
   shard_id shard_;
   std::uint64_t incarnation_;
-  std::shared_ptr<admission> credits_;
   poster post_;
   std::shared_ptr<commit_inbox> inbox_;
   std::unique_ptr<model> model_;
@@ -181,12 +193,15 @@ private:
   std::map<std::string, std::int64_t> timers_;
   std::unordered_map<uuid, std::vector<entities::reply_callback>> waiting_; // for late answers
   std::unordered_map<uuid, wire::Reply> uncommitted_replies_;
-  std::list<std::uint64_t> client_seqs_; // uncommitted, decided for a client's request
+  std::list<under_way> under_way_; // in order of seq
 
   std::optional<mail_request> looking_up_; // blocks the mailbox until the store has answered
   std::uint64_t asked_store_ = 0;          // lookups that do not block
+  std::uint64_t late_answers_ = 0;         // that have committed
+  std::uint64_t late_answers_before_ = 0;  // of those, when `looking_up_` asked
   bool work_due_ = false;
   bool work_posted_ = false;
+  std::optional<std::pair<feed_request, std::uint64_t>> feed_wanted_; // since which seq
   std::optional<feed_request> feed_asked_;
   std::optional<std::pair<feed_request, wire::Feed>> feed_;
 

@@ -7,7 +7,7 @@ namespace rahat {
 /// What a decision answers to; all empty: the entity's own work.
 struct host::cause {
   mail_request* request = nullptr;
-  const mail_told* told = nullptr;
+  mail_told* told = nullptr;
   std::int64_t told_at_us = 0;
   const std::string* timer = nullptr;
 };

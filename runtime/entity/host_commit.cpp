@@ -39,21 +39,46 @@ wire::Credit credit_of(const transfer& t, const entity_ref& self) {
   return credit;
 }
 
+bool changes_nothing(const decision& d) {
+  return d.empty() && !d.refusal() && !d.postponed() && d.late_answers().empty()
+         && d.payments().empty() && d.lines().empty() && d.staged().empty()
+         && d.accounts().empty() && d.published().empty();
+}
+
 } // namespace
 
 void host::commit_decision(decision d, const cause& why) {
-  if (d.empty() && why.request != nullptr && !d.refusal()) {
-    // Nothing to commit: the answer is what stands, once that has committed.
-    auto reply = make_reply(d.own_answer(), std::nullopt, d.http_status());
-    hold([reply, done = std::move(why.request->done)](std::uint64_t position,
-                                                      const error* failure) mutable {
-      if (failure != nullptr)
-        return done(*failure);
-      reply.set_position(position);
-      done(std::move(reply));
-    });
+  if (why.request != nullptr && changes_nothing(d)) {
+    answer_unchanged(d, why);
     return;
   }
+  try {
+    make_commit(d, why);
+  } catch (const std::exception& e) {
+    // The state may have moved on, or half an event, without a commit: it must not be used again.
+    // A client whose request cannot be done is told so and parks nobody.
+    end(errc::unavailable, std::string{"the entity was restarted ("} + e.what()
+                             + "): try again with the same key", seq_, e.what());
+    env_.out.failed(self_, incarnation_, why.request == nullptr,
+                    std::string{"a decision could not be applied: "} + e.what(),
+                    why.told != nullptr ? why.told->body : std::string{});
+    throw;
+  }
+}
+
+/// Nothing to commit: the answer is what stands, once that has committed.
+void host::answer_unchanged(const decision& d, const cause& why) {
+  auto reply = make_reply(d.own_answer(), std::nullopt, d.http_status());
+  hold([reply, done = why.request->done.take()](std::uint64_t position,
+                                                const error* failure) mutable {
+    if (failure != nullptr)
+      return done(*failure);
+    reply.set_position(position);
+    done(std::move(reply));
+  });
+}
+
+void host::make_commit(decision& d, const cause& why) {
   commit c;
   wire::Commit payload;
   c.entity = self_;
@@ -64,13 +89,15 @@ void host::commit_decision(decision d, const cause& why) {
     payload.add_events(event.bytes);
   c.type = self_.kind + "."
            + (d.events().empty() ? std::string{"noted"} : std::string{d.events().front().type});
-  evolve(d);
   c.seq = ++seq_;
+  for (auto& event : d.events())
+    model_->evolve(event.bytes);
   view_.reset();
   mark_money(d, c, payload);
   number_messages(d, why, c, payload);
   mark_timers(d, why, c, payload);
   publish(d, c);
+  under_way_.push_back({seq_, why.request != nullptr, {}});
   if (why.request != nullptr) {
     c.principal = why.request->ask.who.user;
     c.traceparent = why.request->ask.traceparent;
@@ -81,20 +108,11 @@ void host::commit_decision(decision d, const cause& why) {
   answer_late(d, c, payload);
   c.payload = payload.SerializeAsString();
   hold_effects(why, c);
+  if (why.told != nullptr)
+    under_way_.back().body = std::move(why.told->body);
   work_due_ = model_->has_work();
   maybe_snapshot(c.payload.size());
   env_.db.write(std::move(c), inbox_);
-}
-
-void host::evolve(const decision& d) {
-  try {
-    for (auto& event : d.events())
-      model_->evolve(event.bytes);
-  } catch (const std::exception& e) {
-    // Half an event may have been applied: this state must not be used again.
-    fail(true, std::string{"an event could not be applied: "} + e.what(), {});
-    throw;
-  }
 }
 
 void host::mark_money(decision& d, commit& c, wire::Commit& payload) {
@@ -216,7 +234,6 @@ void host::answer_request(const decision& d, const cause& why, commit& c,
   auto& m = *why.request;
   request_ring::mark mark{m.ask.id, m.ask.payload_hash, c.at_us, d.postponed()};
   requests_.remember(mark);
-  client_seqs_.push_back(seq_);
   auto& saved = *payload.mutable_request();
   saved.set_id(mark.id.raw());
   saved.set_payload_hash(mark.payload_hash);
@@ -224,21 +241,22 @@ void host::answer_request(const decision& d, const cause& why, commit& c,
   saved.set_pending(mark.pending);
   c.request = request_row{mark.id, mark.payload_hash, {}};
   if (d.postponed()) {
-    waiting_[mark.id].push_back(std::move(m.done));
+    waiting_[mark.id].push_back(m.done.take());
     return;
   }
   auto reply = make_reply(d.own_answer(), d.refusal(), d.http_status());
   c.request->reply = reply.SerializeAsString();
   uncommitted_replies_[mark.id] = reply;
   held_.push_back({seq_, [this, id = mark.id, reply = std::move(reply),
-                          done = std::move(m.done)](std::uint64_t position,
-                                                    const error* failure) mutable {
+                          done = m.done.take()](std::uint64_t position,
+                                                const error* failure) mutable {
                      uncommitted_replies_.erase(id);
                      if (failure != nullptr)
                        return done(*failure);
                      reply.set_position(position);
                      done(std::move(reply));
-                   }});
+                   },
+                    true});
 }
 
 void host::answer_late(const decision& d, commit& c, wire::Commit& payload) {
@@ -258,6 +276,7 @@ void host::answer_late(const decision& d, commit& c, wire::Commit& payload) {
     held_.push_back({seq_, [this, id = late.request, reply, callbacks = std::move(callbacks)](
                              std::uint64_t position, const error* failure) mutable {
                        uncommitted_replies_.erase(id);
+                       ++late_answers_;
                        reply.set_position(position);
                        for (auto& done : callbacks) {
                          if (failure != nullptr)
@@ -280,15 +299,7 @@ void host::hold_effects(const cause& why, const commit& c) {
                        env_.out.acknowledge(source, self_, n);
                      }});
   if (!c.outbox.empty())
-    held_.push_back({seq_, [this, rows = c.outbox](std::uint64_t, const error* failure) {
-                       if (failure != nullptr)
-                         return;
-                       auto now = env_.time.steady();
-                       for (auto& row : rows)
-                         outbox_.committed(row, now, [this](auto& to, auto n, auto& body) {
-                           env_.out.tell(self_, to, n, body);
-                         });
-                     }});
+    send_later(c);
   auto transfers = c.transfers.size();
   for (auto& p : c.payments)
     transfers += p.count;
@@ -303,6 +314,18 @@ void host::hold_effects(const cause& why, const commit& c) {
        event.position = position;
        env_.out.happened(event);
      }});
+}
+
+void host::send_later(const commit& c) {
+  held_.push_back({seq_, [this, rows = c.outbox](std::uint64_t, const error* failure) {
+                     if (failure != nullptr)
+                       return;
+                     auto now = env_.time.steady();
+                     for (auto& row : rows)
+                       outbox_.committed(row, now, [this](auto& to, auto n, auto& body) {
+                         env_.out.tell(self_, to, n, body);
+                       });
+                   }});
 }
 
 void host::maybe_snapshot(std::size_t journalled) {

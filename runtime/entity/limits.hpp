@@ -18,13 +18,20 @@ struct host_limits {
   /// The same for an entity's own work, so that a pause takes effect soon.
   std::uint32_t work_ahead = 8;
 
+  /// Answers that wait for a commit. Beyond: the host takes no further mail.
+  std::uint32_t held = 8'192;
+
+  /// Clients that wait for the late answer to one request. Beyond: `overloaded`.
+  std::uint32_t waiters = 64;
+
   /// Messages sent but not acknowledged. Beyond: the entity's own work waits.
   std::uint32_t unacknowledged = 4'096;
 
   /// Of those, how many are on their way to one target at a time.
   std::uint32_t window = 32;
 
-  /// Request ids remembered in the state; older ones are looked up in the store.
+  /// Request ids remembered in the state; older ones are looked up in the store. More than
+  /// `speculative`, so that an id never leaves before its commit has landed.
   std::uint32_t request_ring = 1'024;
 
   /// For how long a request id is remembered at all.

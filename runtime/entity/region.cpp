@@ -14,30 +14,50 @@ const kind* kind_registry::find(std::string_view name) const {
   return found == kinds_.end() ? nullptr : found->second.get();
 }
 
+namespace {
+
+void hold_credit(mail& m, inbox_credit credit) {
+  if (auto* r = std::get_if<mail_request>(&m))
+    r->credit = std::move(credit);
+  else if (auto* l = std::get_if<mail_look>(&m))
+    l->credit = std::move(credit);
+  else if (auto* t = std::get_if<mail_told>(&m))
+    t->credit = std::move(credit);
+}
+
+} // namespace
+
 region::region(dependencies d)
   : d_(std::move(d)),
     incarnations_(d_.dice.number() | 1), // hosts of two processes never share one
-    ticker_(std::make_unique<ticker>(d_.time, [this](const entity_ref& entity) {
-      // Only if it is in memory: a tick starts nobody.
-      auto& s = section_of(entity);
-      poster to;
-      {
-        std::unique_lock lock{s.mutex};
-        auto found = s.entries.find(entity);
-        if (found != s.entries.end()) {
-          to = found->second.post;
-        } else {
-          auto waiting = s.troubles.find(entity);
-          if (waiting == s.troubles.end() || waiting->second.parked)
-            return;
-        }
-      }
-      mail m = mail_tick{};
-      if (to)
-        to(std::move(m));
-      else if (mail wake = mail_wake{}; true) // a restart that was put off
-        post(entity, wake, admit::freely);
-    })) {}
+    ticker_(std::make_unique<ticker>(
+      d_.time, [this](const entity_ref& entity) { tick(entity); }, d_.ticks)) {}
+
+/// A tick to whoever is in memory; starts only those whose start was put off.
+void region::tick(const entity_ref& entity) {
+  auto& s = section_of(entity);
+  std::shared_ptr<const poster> to;
+  {
+    std::unique_lock lock{s.mutex};
+    auto found = s.entries.find(entity);
+    if (found != s.entries.end()) {
+      to = found->second.post;
+    } else {
+      auto waiting = s.troubles.find(entity);
+      if (waiting == s.troubles.end() || waiting->second.parked || !waiting->second.to_start)
+        return;
+      if (d_.time.steady() < waiting->second.not_before)
+        return; // it has failed again since; a later tick comes
+    }
+  }
+  if (to) {
+    (*to)(mail_tick{});
+    return;
+  }
+  mail wake = mail_wake{};
+  if (post(entity, wake, admit::freely) && !stopping_) // e.g. the lease has lapsed: not for good
+    ticker_->wake_at(entity, d_.time.steady() + d_.limits.restart_last);
+}
 
 region::~region() {
   stop();
@@ -55,7 +75,7 @@ void region::stop() {
 
 void region::ask(request r, reply_callback done) {
   auto target = r.target;
-  mail m = mail_request{std::move(r), std::move(done)};
+  mail m = mail_request{std::move(r), std::move(done), {}};
   if (auto refused = post(target, m, admit::as_client)) {
     d_.probe.mail_refused(target.kind, to_string(refused->code));
     std::get<mail_request>(m).done(std::move(*refused));
@@ -64,7 +84,7 @@ void region::ask(request r, reply_callback done) {
 
 void region::look(const entity_ref& target, std::chrono::steady_clock::time_point deadline,
                   view_callback done) {
-  mail m = mail_look{deadline, std::move(done)};
+  mail m = mail_look{deadline, std::move(done), {}};
   if (auto refused = post(target, m, admit::as_client)) {
     d_.probe.mail_refused(target.kind, to_string(refused->code));
     std::get<mail_look>(m).done(std::move(*refused));
@@ -82,8 +102,28 @@ std::optional<error> region::post(const entity_ref& target, mail& m, admit how) 
   if (how == admit::as_client && std::holds_alternative<mail_request>(m)
       && d_.db.writer_credit(shard_of(target)) <= 0)
     return error{errc::overloaded, "the store is behind: try again in a second", {}};
-  auto& s = section_of(target);
-  std::unique_lock lock{s.mutex};
+  std::shared_ptr<const poster> to;
+  {
+    auto& s = section_of(target);
+    std::unique_lock lock{s.mutex};
+    auto found = entry_of(s, target, *k);
+    if (auto* refused = std::get_if<error>(&found))
+      return std::move(*refused);
+    auto& e = *std::get<entry*>(found);
+    if (how != admit::freely) {
+      if (e.credits->in_flight.load() >= d_.limits.inbox)
+        return error{errc::overloaded, "too many requests are waiting for it: try again", {}};
+      // From here on `retire` says no, until the mail has been taken or dropped.
+      hold_credit(m, inbox_credit{e.credits, d_.probe, k->name()});
+    }
+    to = e.post;
+  }
+  (*to)(std::move(m)); // without the lock: mail for a host that has ended answers here
+  return std::nullopt;
+}
+
+std::variant<region::entry*, error> region::entry_of(section& s, const entity_ref& target,
+                                                     const kind& k) {
   auto found = s.entries.find(target);
   if (found == s.entries.end()) {
     auto trouble = s.troubles.find(target);
@@ -95,29 +135,24 @@ std::optional<error> region::post(const entity_ref& target, mail& m, admit how) 
     }
     if (resident_.load() >= d_.limits.resident)
       return error{errc::overloaded, "too many entities are in use: try again in a second", {}};
-    found = s.entries.find((start_host(s, target, *k), target));
+    return &start_host(s, target, k);
   }
-  auto& e = found->second;
-  if (how != admit::freely) {
-    if (e.credits->in_flight.load() >= d_.limits.inbox)
-      return error{errc::overloaded, "too many requests are waiting for it: try again", {}};
-    ++e.credits->in_flight;
-    d_.probe.mail_posted(k->name());
-  }
-  // Posted under the lock, so that `retire` sees either the credit or an empty mailbox.
-  e.post(std::move(m));
-  return std::nullopt;
+  return &found->second;
 }
 
 region::entry& region::start_host(section& s, const entity_ref& target, const kind& k) {
   auto incarnation = incarnations_.fetch_add(1);
   auto credits = std::make_shared<admission>();
   host::environment env{d_.db, d_.time, *this, d_.probe, d_.limits};
-  auto to = d_.spawn([env, &k, target, incarnation, credits](poster back) {
-    return std::make_unique<host>(env, k, target, incarnation, credits, std::move(back));
+  auto to = d_.spawn([env, &k, target, incarnation](poster back) {
+    return std::make_unique<host>(env, k, target, incarnation, std::move(back));
   });
   ++resident_;
-  return s.entries[target] = entry{std::move(to), incarnation, std::move(credits)};
+  auto trouble = s.troubles.find(target);
+  if (trouble != s.troubles.end())
+    trouble->second.to_start = false;
+  return s.entries[target] = entry{std::make_shared<const poster>(std::move(to)), incarnation,
+                                   std::move(credits)};
 }
 
 // -- the node -------------------------------------------------------------------------
@@ -131,23 +166,29 @@ void region::wake_pending(shard_id shard, std::function<void(std::size_t)> found
         found(0);
       return;
     }
-    // Spread over time by the ticker: a troubled entry makes it start the host.
-    auto now = d_.time.steady();
-    auto step = std::chrono::microseconds(1'000'000 / std::max(1u, d_.limits.wake_per_second));
-    std::size_t i = 0;
     for (auto& entity : *entities) {
       auto& s = section_of(entity);
       {
         std::unique_lock lock{s.mutex};
         if (s.entries.contains(entity))
           continue;
-        s.troubles.try_emplace(entity);
+        auto& t = s.troubles[entity];
+        if (t.parked || std::exchange(t.to_start, true))
+          continue; // not to be started, or about to be
       }
-      ticker_->wake_at(entity, now + step * static_cast<int>(i++));
+      ticker_->wake_at(entity, next_wake());
     }
     if (found)
       found(entities->size());
   });
+}
+
+/// The moment of the next start: one rate for the whole node, whatever the shard.
+region::time_point region::next_wake() {
+  auto step = std::chrono::microseconds(1'000'000 / std::max(1u, d_.limits.wake_per_second));
+  std::unique_lock lock{wake_mutex_};
+  next_wake_ = std::max(next_wake_, d_.time.steady());
+  return std::exchange(next_wake_, next_wake_ + step);
 }
 
 void region::drop(shard_id shard, const std::string& why) {
@@ -156,10 +197,11 @@ void region::drop(shard_id shard, const std::string& why) {
   {
     std::unique_lock lock{s.mutex};
     dropped.swap(s.entries);
+    std::erase_if(s.troubles, [](auto& t) { return !t.second.parked; });
   }
   resident_ -= dropped.size();
   for (auto& [entity, e] : dropped)
-    e.post(mail_stop{why});
+    (*e.post)(mail_stop{why});
 }
 
 void region::release(const entity_ref& entity) {
@@ -169,9 +211,9 @@ void region::release(const entity_ref& entity) {
     auto found = s.troubles.find(entity);
     if (found != s.troubles.end())
       found->second = {};
+    s.troubles[entity].to_start = true;
   }
-  mail wake = mail_wake{};
-  post(entity, wake, admit::freely);
+  ticker_->wake_at(entity, d_.time.steady());
 }
 
 void region::mark_parked(const entity_ref& entity) {
@@ -204,18 +246,22 @@ std::vector<resident> region::residents(std::size_t limit) const {
 
 void region::tell(const entity_ref& source, const entity_ref& target, std::uint64_t n,
                   const std::string& body) {
-  mail m = mail_told{source, n, body};
+  mail m = mail_told{source, n, body, {}};
   if (auto refused = post(target, m, admit::as_message))
     d_.probe.mail_refused(target.kind, to_string(refused->code)); // the outbox sends it again
 }
 
 void region::acknowledge(const entity_ref& source, const entity_ref& target, std::uint64_t n) {
   auto& s = section_of(source);
-  std::unique_lock lock{s.mutex};
-  auto found = s.entries.find(source);
-  if (found != s.entries.end())
-    found->second.post(mail_acknowledged{target, n});
-  // Not in memory: it sends again when it is woken and then hears the acknowledgement.
+  std::shared_ptr<const poster> to;
+  {
+    std::unique_lock lock{s.mutex};
+    auto found = s.entries.find(source);
+    if (found == s.entries.end())
+      return; // it sends again when it is woken and then hears the acknowledgement
+    to = found->second.post;
+  }
+  (*to)(mail_acknowledged{target, n});
 }
 
 void region::wake_at(const entity_ref& self, std::chrono::steady_clock::time_point when) {
@@ -236,8 +282,13 @@ bool region::retire(const entity_ref& self, std::uint64_t incarnation) {
   if (found->second.credits->in_flight.load() != 0)
     return false;
   s.entries.erase(found);
-  s.troubles.erase(self);
   --resident_;
+  // What failed lately is remembered: an entity without state leaves memory between two tries.
+  auto trouble = s.troubles.find(self);
+  if (trouble != s.troubles.end() && !trouble->second.parked
+      && (trouble->second.failures == 0
+          || d_.time.steady() - trouble->second.last > d_.limits.failure_window))
+    s.troubles.erase(trouble);
   return true;
 }
 
@@ -250,14 +301,15 @@ void region::failed(const entity_ref& self, std::uint64_t incarnation, bool guil
   {
     std::unique_lock lock{s.mutex};
     auto found = s.entries.find(self);
-    if (found != s.entries.end() && found->second.incarnation == incarnation) {
-      s.entries.erase(found);
-      --resident_;
-    }
+    if (found == s.entries.end() || found->second.incarnation != incarnation)
+      return; // dropped already, maybe replaced
+    s.entries.erase(found);
+    --resident_;
     auto& t = s.troubles[self];
-    if (again - t.last > d_.limits.failure_window)
+    if (t.failures > 0 && again - t.last > d_.limits.failure_window)
       t = {};
     t.last = again;
+    t.to_start = true;
     failures = ++t.failures;
     t.own_faults += guilty ? 1 : 0;
     park = !t.parked && t.own_faults >= d_.limits.tries_before_parking;

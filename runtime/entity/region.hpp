@@ -45,7 +45,8 @@ struct resident {
 /// The way to every entity of this node: knows who is in memory, starts hosts on demand, holds the
 /// inbox credits, restarts what fails (one for one, with backoff) and parks what keeps failing.
 /// Thread-safe: callable from gateways, hosts and store threads; the table is split by shard so that
-/// they do not meet.
+/// they do not meet. Outlives every host that it has started: `stop`, then end the shell's actors,
+/// then destroy.
 class region final : public entities, public host_outlet {
 public:
   struct dependencies {
@@ -58,6 +59,7 @@ public:
     host_spawner spawn;
     std::function<bool()> serving;                     // false: the node's lease has lapsed
     std::function<void(const live_event&)> publish;    // to the live hub; must not block
+    ticker::drive ticks = ticker::drive::threaded;
   };
 
   explicit region(dependencies d);
@@ -81,6 +83,10 @@ public:
   /// Ends everything; afterwards every ask is refused. Waits for nothing.
   void stop();
 
+  /// With ticks by hand: gives ticks to whoever is due; returns how many.
+  std::size_t fire_due() { return ticker_->fire_due(); }
+  std::optional<ticker::time_point> next_tick() const { return ticker_->next(); }
+
   /// Puts an entity that was parked back to work.
   void release(const entity_ref& entity);
 
@@ -101,8 +107,10 @@ public:
               const std::string& reason, const std::string& body) override;
 
 private:
+  using time_point = std::chrono::steady_clock::time_point;
+
   struct entry {
-    poster post; // empty: not in memory
+    std::shared_ptr<const poster> post;
     std::uint64_t incarnation = 0;
     std::shared_ptr<admission> credits;
   };
@@ -112,8 +120,9 @@ private:
     std::uint32_t failures = 0; // within limits.failure_window
     std::uint32_t own_faults = 0;
     bool parked = false;
-    std::chrono::steady_clock::time_point not_before{};
-    std::chrono::steady_clock::time_point last{};
+    bool to_start = false; // a tick is to start its host
+    time_point not_before{};
+    time_point last{};
   };
 
   struct section {
@@ -126,6 +135,9 @@ private:
 
   /// Posts mail to the entity's host, starting it if need be; the reason if it cannot be.
   std::optional<error> post(const entity_ref& target, mail& m, admit how);
+  std::variant<entry*, error> entry_of(section& s, const entity_ref& target, const kind& k);
+  void tick(const entity_ref& entity);
+  time_point next_wake();
   entry& start_host(section& s, const entity_ref& target, const kind& k);
   section& section_of(const entity_ref& e) { return sections_[shard_of(e)]; }
   std::chrono::milliseconds backoff(std::uint32_t failures);
@@ -135,6 +147,8 @@ private:
   std::atomic<std::size_t> resident_{0};
   std::atomic<std::uint64_t> incarnations_;
   std::atomic<bool> stopping_{false};
+  std::mutex wake_mutex_;
+  time_point next_wake_{};
   std::unique_ptr<ticker> ticker_; // last: its thread calls into the rest
 };
 

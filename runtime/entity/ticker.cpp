@@ -2,8 +2,11 @@
 
 namespace rahat {
 
-ticker::ticker(const clock& time, wake_fn wake)
-  : time_(time), wake_(std::move(wake)), thread_([this] { run(); }) {}
+ticker::ticker(const clock& time, wake_fn wake, drive mode)
+  : time_(time), wake_(std::move(wake)) {
+  if (mode == drive::threaded)
+    thread_ = std::thread([this] { run(); });
+}
 
 ticker::~ticker() {
   stop();
@@ -26,28 +29,41 @@ void ticker::wake_at(const entity_ref& entity, time_point when) {
     changed_.notify_one();
 }
 
-void ticker::run() {
+std::size_t ticker::fire_due() {
   std::vector<entity_ref> due;
-  std::unique_lock lock{mutex_};
-  while (!stopping_) {
+  {
+    std::unique_lock lock{mutex_};
     auto now = time_.steady();
-    while (!entries_.empty() && entries_.top().when <= now) {
+    while (!stopping_ && !entries_.empty() && entries_.top().when <= now) {
       due.push_back(entries_.top().entity);
       entries_.pop();
     }
-    if (!due.empty()) {
-      lock.unlock();
-      for (auto& entity : due)
-        wake_(entity);
-      due.clear();
-      lock.lock();
-      continue;
-    }
+  }
+  for (auto& entity : due)
+    wake_(entity);
+  return due.size();
+}
+
+std::optional<ticker::time_point> ticker::next() const {
+  std::unique_lock lock{mutex_};
+  if (entries_.empty())
+    return std::nullopt;
+  return entries_.top().when;
+}
+
+void ticker::run() {
+  std::unique_lock lock{mutex_};
+  while (!stopping_) {
+    lock.unlock();
+    fire_due();
+    lock.lock();
+    if (stopping_)
+      return;
     if (entries_.empty())
       changed_.wait(lock);
     else
       changed_.wait_for(lock, std::max<std::chrono::steady_clock::duration>(
-                                grain, entries_.top().when - now));
+                                grain, entries_.top().when - time_.steady()));
   }
 }
 

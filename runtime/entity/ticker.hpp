@@ -6,14 +6,16 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <queue>
 #include <thread>
 #include <vector>
 
 namespace rahat {
 
-/// One joined thread that calls back for entities at the times they asked for. Coarse: up to
-/// `grain` late. `wake` is called on that thread and must not block.
+/// Calls back for entities at the times they asked for. Coarse: up to `grain` late. `threaded`: on
+/// one joined thread, `wake` must not block; `manual`: whenever the owner calls `fire_due`, so that
+/// tests and the simulator are the only ones who move time.
 class ticker {
 public:
   using time_point = std::chrono::steady_clock::time_point;
@@ -21,7 +23,9 @@ public:
 
   static constexpr std::chrono::milliseconds grain{10};
 
-  ticker(const clock& time, wake_fn wake);
+  enum class drive { threaded, manual };
+
+  ticker(const clock& time, wake_fn wake, drive mode = drive::threaded);
   ~ticker();
 
   ticker(const ticker&) = delete;
@@ -29,6 +33,12 @@ public:
 
   void wake_at(const entity_ref& entity, time_point when);
   void stop();
+
+  /// Wakes whoever is due; returns how many.
+  std::size_t fire_due();
+
+  /// When the next one is due.
+  std::optional<time_point> next() const;
 
 private:
   struct entry {
@@ -41,7 +51,7 @@ private:
 
   const clock& time_;
   wake_fn wake_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::priority_queue<entry, std::vector<entry>, std::greater<>> entries_;
   bool stopping_ = false;

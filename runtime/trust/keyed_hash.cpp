@@ -1,9 +1,9 @@
 #include "runtime/trust/keyed_hash.hpp"
 
-#include <array>
-#include <new>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <array>
+#include <new>
 #include <stdexcept>
 
 namespace rahat {
@@ -67,7 +67,8 @@ digest keyed_hash::of(std::initializer_list<std::string_view> parts) const {
   for (auto part : parts) {
     std::array<std::uint8_t, 8> length;
     for (std::size_t i = 0; i < length.size(); ++i)
-      length[i] = static_cast<std::uint8_t>(static_cast<std::uint64_t>(part.size()) >> (56 - 8 * i));
+      length[i] =
+          static_cast<std::uint8_t>(static_cast<std::uint64_t>(part.size()) >> (56 - 8 * i));
     must(EVP_DigestUpdate(ctx, length.data(), length.size()));
     must(EVP_DigestUpdate(ctx, part.data(), part.size()));
   }

@@ -1,10 +1,10 @@
 #include "runtime/trust/row_sealer.hpp"
 
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <array>
 #include <cstring>
 #include <new>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <stdexcept>
 
 namespace rahat {
@@ -42,7 +42,9 @@ public:
   cipher& operator=(const cipher&) = delete;
 
   /// A nullptr keeps the key of the call before.
-  void key(const std::uint8_t* key) { must(EVP_CipherInit_ex(ctx_, nullptr, nullptr, key, nullptr, -1)); }
+  void key(const std::uint8_t* key) {
+    must(EVP_CipherInit_ex(ctx_, nullptr, nullptr, key, nullptr, -1));
+  }
 
   std::string encrypt(const std::uint8_t* nonce, const aad& bound, std::string_view plain) {
     std::string out(1 + nonce_size + plain.size() + tag_size, '\0');
@@ -61,7 +63,8 @@ public:
     return out;
   }
 
-  /// False when the tag does not fit; `out` then means nothing. `box` has at least `overhead` bytes.
+  /// False when the tag does not fit; `out` then means nothing. `box` has at least `overhead`
+  /// bytes.
   bool decrypt(std::string_view box, const aad& bound, std::string& out) {
     auto* nonce = bytes(box) + 1;
     auto secret = box.substr(1 + nonce_size, box.size() - row_sealer::overhead);

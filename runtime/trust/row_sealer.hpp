@@ -15,10 +15,11 @@ namespace rahat {
 /// Personal fields of one household as they are stored.
 ///
 ///   sealed      = version (1 byte, 1) | nonce (12) | ciphertext | tag (16)   under the row's key
-///   wrapped_key = version (1 byte, 1) | nonce (12) | row key (32) | tag (16) under the upload's key
+///   wrapped_key = version (1 byte, 1) | nonce (12) | row key (32) | tag (16) under the upload's
+///   key
 ///
-/// AES-256-GCM both. The associated data is the version, the upload's id and the row's number in the
-/// file (4 bytes big endian), so that a row that was moved elsewhere does not open.
+/// AES-256-GCM both. The associated data is the version, the upload's id and the row's number in
+/// the file (4 bytes big endian), so that a row that was moved elsewhere does not open.
 struct sealed_row {
   std::string sealed;
   std::string wrapped_key;

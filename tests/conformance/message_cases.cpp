@@ -213,7 +213,8 @@ TEST_P(store_conformance, the_newer_snapshot_wins) {
   auto other = start(fresh()); // saved later: when it is there, the one before was handled
   land(other, next(other));
   store().save_snapshot({other.entity, 1, 1, "one"});
-  EXPECT_TRUE(eventually([&] { return load(other.entity, fresh_incarnation()).snapshot_seq == 1; }));
+  EXPECT_TRUE(
+    eventually([&] { return load(other.entity, fresh_incarnation()).snapshot_seq == 1; }));
   EXPECT_EQ(load(h.entity, fresh_incarnation()).snapshot, "three");
 }
 

@@ -255,7 +255,8 @@ TEST_P(store_conformance, staged_rows_are_read_by_ordinal) {
   staged_rows part;
   part.upload = h.entity.id;
   for (std::uint32_t i = 0; i < 5; ++i)
-    part.rows.push_back({i, i * 2 + 1, derive_id({"p", std::to_string(i)}), i, "\0sealed\xff"s, "key"});
+    part.rows.push_back(
+      {i, i * 2 + 1, derive_id({"p", std::to_string(i)}), i, "\0sealed\xff"s, "key"});
   part.errors = {{2, "phone", "too short: नौ अंक चाहिए"}, {4, "name", "is missing"}};
   c.staged = {part};
   land(h, c);

@@ -3,11 +3,11 @@
 #include "gateways/http/text.hpp"
 
 #include <arpa/inet.h>
-#include <cerrno>
 #include <poll.h>
 #include <sys/socket.h>
-#include <thread>
 #include <unistd.h>
+#include <cerrno>
+#include <thread>
 
 namespace rahat::http::test {
 
@@ -141,7 +141,8 @@ reply client::read(bool head_only) {
     out.headers[to_lower(line.substr(0, colon))] = std::string(trim(line.substr(colon + 1)));
   }
   buffer_.erase(0, end + 4);
-  auto length = out.headers.contains("content-length") ? std::stoul(out.header("content-length")) : 0;
+  auto length =
+      out.headers.contains("content-length") ? std::stoul(out.header("content-length")) : 0;
   if (head_only || out.status < 200)
     length = 0;
   while (buffer_.size() < length)
@@ -196,7 +197,8 @@ std::string post(std::string_view path, std::string_view body, std::string_view 
   out += path;
   out += " HTTP/1.1\r\nHost: a\r\n";
   out += auth;
-  out += "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
+  out +=
+      "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
   out += extra;
   out += "\r\n";
   out += body;

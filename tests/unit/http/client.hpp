@@ -2,10 +2,10 @@
 
 #include "gateways/http/server.hpp"
 
+#include <gtest/gtest.h>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
-#include <gtest/gtest.h>
 #include <map>
 #include <memory>
 #include <mutex>

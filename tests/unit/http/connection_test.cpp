@@ -360,6 +360,18 @@ TEST_F(connection_test, drain_closes_the_idle_and_lets_the_busy_finish) {
   EXPECT_TRUE(drained.get());
 }
 
+/// The loops' timer may be due at the very moment of the stop and must not keep them alive.
+TEST_F(connection_test, drain_ends_at_any_moment_of_the_tick) {
+  options.io_threads = 2;
+  for (int i = 0; i < 40; ++i) {
+    start();
+    auto begin = std::chrono::steady_clock::now();
+    while (std::chrono::steady_clock::now() - begin < 99ms + i * 50us)
+      std::this_thread::yield();
+    EXPECT_TRUE(edge->drain(patience));
+  }
+}
+
 TEST_F(connection_test, drain_cuts_what_does_not_finish) {
   start();
   client busy(port);

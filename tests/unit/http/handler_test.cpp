@@ -20,9 +20,7 @@ TEST(responder_test, answers_503_once_when_the_last_copy_goes_unused) {
   std::vector<unsigned> seen;
   {
     responder done([&](response r) { seen.push_back(r.status); });
-    {
-      auto copy = done;
-    }
+    { auto copy = done; }
     EXPECT_TRUE(seen.empty());
   }
   EXPECT_EQ(seen, (std::vector<unsigned>{503}));

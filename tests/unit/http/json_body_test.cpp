@@ -27,9 +27,8 @@ std::optional<error> read(std::string_view body, sample& out) {
   out.urgent = in.optional_bool("urgent", false);
   out.tags = in.optional_strings("tags", 2, 5);
   in.optional_object("inner", [&](json_reader& i) { out.inner = i.require_int64("n"); });
-  in.optional_objects("lines", 3, [&](json_reader& l) {
-    out.lines.push_back(l.require_amount("a"));
-  });
+  in.optional_objects("lines", 3,
+                      [&](json_reader& l) { out.lines.push_back(l.require_amount("a")); });
   return in.finish();
 }
 
@@ -37,7 +36,8 @@ TEST(json_reader_test, reads_a_good_body) {
   sample s;
   auto wrong = read(R"( {"name":"\u00e9\ud83d\ude00","amount_minor":9223372036854775807,"days":-5,
     "currency":"NPR","mode":"all","urgent":true,"tags":["a","bcdef"],"inner":{"n":-3},
-    "lines":[{"a":1},{"a":2}]} )", s);
+    "lines":[{"a":1},{"a":2}]} )",
+                    s);
   ASSERT_FALSE(wrong) << wrong->message;
   EXPECT_EQ(s.name, "\u00e9\U0001F600");
   EXPECT_EQ(s.amount, 9223372036854775807);
@@ -52,7 +52,8 @@ TEST(json_reader_test, reads_a_good_body) {
 
 TEST(json_reader_test, null_is_absent) {
   sample s;
-  EXPECT_FALSE(read(R"({"name":"a","amount_minor":1,"currency":"NPR","days":null,"mode":null})", s));
+  EXPECT_FALSE(
+      read(R"({"name":"a","amount_minor":1,"currency":"NPR","days":null,"mode":null})", s));
   EXPECT_FALSE(s.days);
   EXPECT_FALSE(s.mode);
 }
@@ -134,8 +135,8 @@ TEST(json_reader_test, refuses_bad_bodies_by_name) {
     ASSERT_TRUE(wrong) << one.body;
     EXPECT_EQ(wrong->code, one.code) << one.body << " " << wrong->message;
     EXPECT_EQ(wrong->field, one.field) << one.body << " " << wrong->message;
-    EXPECT_NE(wrong->message.find(one.holds), std::string::npos) << one.body << " "
-                                                                 << wrong->message;
+    EXPECT_NE(wrong->message.find(one.holds), std::string::npos)
+        << one.body << " " << wrong->message;
   }
 }
 

@@ -1,9 +1,9 @@
 #include "gateways/http/problem.hpp"
 
+#include <gtest/gtest.h>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <fstream>
-#include <gtest/gtest.h>
 #include <iterator>
 #include <set>
 
@@ -23,8 +23,8 @@ TEST(problem_test, has_the_shape_of_rfc_9457) {
   EXPECT_EQ(o.at("code").as_string(), "wrong_status");
   EXPECT_EQ(o.at("field").as_string(), "status");
   EXPECT_FALSE(o.at("title").as_string().empty());
-  EXPECT_FALSE(json::parse(problem(error{errc::not_found, "x", ""}).body).as_object().contains(
-      "field"));
+  EXPECT_FALSE(
+      json::parse(problem(error{errc::not_found, "x", ""}).body).as_object().contains("field"));
 }
 
 TEST(problem_test, every_code_has_a_status_a_title_and_a_type_of_its_own) {

@@ -17,8 +17,8 @@ struct row {
 };
 
 std::string with_token(std::string_view line, std::string_view headers = {}) {
-  return std::string(line) + " HTTP/1.1\r\nHost: a\r\n" + std::string(auth) +
-         std::string(headers) + "\r\n";
+  return std::string(line) + " HTTP/1.1\r\nHost: a\r\n" + std::string(auth) + std::string(headers) +
+         "\r\n";
 }
 
 std::string bare(std::string_view line, std::string_view headers = {}) {
@@ -48,29 +48,38 @@ TEST_F(router_test, answers_each_request_with_its_status) {
       {"role", bare("POST /v2/things", "Authorization: Bearer t-bina\r\n" + key), 403, "maker"},
       {"admin may", bare("POST /v2/things", "Authorization: Bearer t-root\r\n" + key), 200, "root"},
       {"accepts html only", get("/v2/things", "Accept: text/html\r\n"), 406, "not_acceptable"},
-      {"json refused", get("/v2/things", "Accept: */*, application/json;q=0, "
-                                         "application/problem+json;q=0\r\n"), 406, "Accept"},
+      {"json refused",
+       get("/v2/things",
+           "Accept: */*, application/json;q=0, "
+           "application/problem+json;q=0\r\n"),
+       406, "Accept"},
       {"accepts anything", get("/v2/things", "Accept: text/html, */*;q=0.1\r\n"), 200, "path"},
       {"accepts application/*", get("/v2/things", "Accept: application/*\r\n"), 200, "path"},
       {"accepts problems", get("/v2/things", "Accept: application/problem+json\r\n"), 200, "path"},
-      {"content type", with_token("POST /v2/things", key + "Content-Type: text/csv\r\n"
-                                                           "Content-Length: 1\r\n") + "a",
+      {"content type",
+       with_token("POST /v2/things", key + "Content-Type: text/csv\r\n"
+                                           "Content-Length: 1\r\n") +
+           "a",
        415, "application/json"},
-      {"charset", with_token("POST /v2/things", key + "Content-Type: application/json; "
-                                                      "charset=latin1\r\nContent-Length: 2\r\n") +
-                      "{}", 415, "UTF-8"},
+      {"charset",
+       with_token("POST /v2/things", key + "Content-Type: application/json; "
+                                           "charset=latin1\r\nContent-Length: 2\r\n") +
+           "{}",
+       415, "UTF-8"},
       {"body, no content type", with_token("POST /v2/things", key + "Content-Length: 2\r\n") + "{}",
        415, "application/json"},
-      {"charset utf-8", with_token("POST /v2/things", key + "Content-Type: application/json; "
-                                                            "charset=\"UTF-8\"\r\n"
-                                                            "Content-Length: 2\r\n") + "{}",
+      {"charset utf-8",
+       with_token("POST /v2/things", key + "Content-Type: application/json; "
+                                           "charset=\"UTF-8\"\r\n"
+                                           "Content-Length: 2\r\n") +
+           "{}",
        200, R"("body":"{}")"},
       {"no key", post("/v2/things", "{}"), 400, "idempotency_key_missing"},
       {"empty key", post("/v2/things", "{}", "Idempotency-Key:\r\n"), 400, "Idempotency-Key"},
-      {"key of 255", post("/v2/things", "{}", "Idempotency-Key: " + std::string(255, 'k') +
-                                                  "\r\n"), 200, "path"},
-      {"key of 256", post("/v2/things", "{}", "Idempotency-Key: " + std::string(256, 'k') +
-                                                  "\r\n"), 400, "255"},
+      {"key of 255", post("/v2/things", "{}", "Idempotency-Key: " + std::string(255, 'k') + "\r\n"),
+       200, "path"},
+      {"key of 256", post("/v2/things", "{}", "Idempotency-Key: " + std::string(256, 'k') + "\r\n"),
+       400, "255"},
       {"key with blank", post("/v2/things", "{}", "Idempotency-Key: a b\r\n"), 400, "visible"},
       {"key not ASCII", post("/v2/things", "{}", "Idempotency-Key: \xc3\xa9\r\n"), 400, "ASCII"},
       {"two keys", post("/v2/things", "{}", key + key), 400, "Idempotency-Key"},

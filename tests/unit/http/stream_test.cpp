@@ -15,7 +15,7 @@ struct script {
   std::uint64_t sum = 0;
   std::size_t largest = 0;
   bool stop_at_once = false;
-  bool hold = false;                       // keep `proceed` until the test calls it
+  bool hold = false; // keep `proceed` until the test calls it
   std::function<void(bool)> held;
   std::atomic<int> finished{0};
   std::atomic<bool> complete{false};

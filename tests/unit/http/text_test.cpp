@@ -9,9 +9,9 @@ TEST(text_test, utf8) {
   for (std::string_view good : {"", "plain", "12345678\xc3\xa9", "\xe0\xa4\xb0\xe0\xa4\xbe",
                                 "\xf0\x9f\x98\x80", "\xef\xbf\xbf", "\xf4\x8f\xbf\xbf"})
     EXPECT_TRUE(is_utf8(good)) << good;
-  for (std::string_view bad : {"\x80", "\xc3", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80",
-                               "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "1234567\xff",
-                               "12345678\xe0\xa4"})
+  for (std::string_view bad :
+       {"\x80", "\xc3", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+        "\xf8\x88\x80\x80\x80", "1234567\xff", "12345678\xe0\xa4"})
     EXPECT_FALSE(is_utf8(bad)) << bad;
 }
 

@@ -70,9 +70,10 @@ public:
   using client::client;
 
   http::test::reply shake(std::string_view extra) {
-    send("GET /v2/live HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
-         std::string(extra) + "\r\n");
+    send(
+        "GET /v2/live HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+        std::string(extra) + "\r\n");
     return read();
   }
 
@@ -124,9 +125,10 @@ public:
 };
 
 unsigned code_of(const frame& f) {
-  return f.payload.size() < 2 ? 0
-                              : static_cast<unsigned>(static_cast<unsigned char>(f.payload[0]) * 256 +
-                                                      static_cast<unsigned char>(f.payload[1]));
+  return f.payload.size() < 2
+             ? 0
+             : static_cast<unsigned>(static_cast<unsigned char>(f.payload[0]) * 256 +
+                                     static_cast<unsigned char>(f.payload[1]));
 }
 
 std::optional<http::caller> known(std::string_view token) {
@@ -182,9 +184,9 @@ TEST_F(live_test, takes_the_token_as_a_subprotocol) {
 
 TEST_F(live_test, refuses_who_is_not_known) {
   start();
-  for (std::string_view extra : {"", "Authorization: Bearer no\r\n",
-                                 "Sec-WebSocket-Protocol: rahat.v2, bearer.no\r\n",
-                                 "Sec-WebSocket-Protocol: t-asha\r\n"}) {
+  for (std::string_view extra :
+       {"", "Authorization: Bearer no\r\n", "Sec-WebSocket-Protocol: rahat.v2, bearer.no\r\n",
+        "Sec-WebSocket-Protocol: t-asha\r\n"}) {
     socket_client c(port);
     auto got = c.shake(extra);
     EXPECT_EQ(got.status, 401u) << extra;

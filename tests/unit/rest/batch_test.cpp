@@ -27,8 +27,8 @@ protected:
       auto box = rows.seal(ordinal + 1, R"({"external_ref":"HH-)" + number +
                                             R"(","name":"Asha Rai","phone":"+977981234)" + number +
                                             R"(","birth_date":"1984-03-27"})");
-      bed.queries.uploads[upload].push_back({ordinal, ordinal + 1, id_of("person " + number), 500,
-                                             box.sealed, box.wrapped_key});
+      bed.queries.uploads[upload].push_back(
+          {ordinal, ordinal + 1, id_of("person " + number), 500, box.sealed, box.wrapped_key});
     }
     show("open");
   }

@@ -27,10 +27,11 @@ protected:
 };
 
 TEST_F(disbursements, create) {
-  auto r = bed.post("/v2/disbursements",
-                    R"({"project_id":")" + id_of("p").str() + R"(","name":"Winter","batch_ids":[")" +
-                        id_of("b").str() + R"("],"amount_each_minor":500,"currency":"NPR"})",
-                    "maker");
+  auto r =
+      bed.post("/v2/disbursements",
+               R"({"project_id":")" + id_of("p").str() + R"(","name":"Winter","batch_ids":[")" +
+                   id_of("b").str() + R"("],"amount_each_minor":500,"currency":"NPR"})",
+               "maker");
   ASSERT_EQ(r.status, 201u) << r.body;
   auto c = last().create();
   EXPECT_EQ(c.project(), id_of("p").raw());
@@ -80,10 +81,13 @@ TEST_F(disbursements, an_approval_names_the_digest_it_has_seen) {
 
 TEST_F(disbursements, verbs) {
   using command = pb::DisbursementCommand;
-  for (auto& [verb, expected] : std::vector<std::pair<std::string, command::CommandCase>>{
-           {"lock", command::kLock},     {"reject", command::kReject},
-           {"pay", command::kPay},       {"pause", command::kPause},
-           {"resume", command::kResume}, {"cancel", command::kCancel}}) {
+  for (auto& [verb, expected] :
+       std::vector<std::pair<std::string, command::CommandCase>>{{"lock", command::kLock},
+                                                                 {"reject", command::kReject},
+                                                                 {"pay", command::kPay},
+                                                                 {"pause", command::kPause},
+                                                                 {"resume", command::kResume},
+                                                                 {"cancel", command::kCancel}}) {
     EXPECT_EQ(bed.post(path + "/" + verb, "{}").status, 200u);
     EXPECT_EQ(last().command_case(), expected);
   }

@@ -2,8 +2,8 @@
 
 #include "gateways/rest/view_fields.hpp"
 
-#include <algorithm>
 #include <gtest/gtest.h>
+#include <algorithm>
 
 namespace rahat::test {
 
@@ -98,11 +98,13 @@ rest_test_bed::rest_test_bed()
 
 http::router& rest_test_bed::routes() {
   if (!router_) {
-    rest::rest_context context{entities, queries, time, trust,
-                               [this](auto, std::function<void()> then) {
-                                 delayed.push_back(std::move(then));
-                               },
-                               limits};
+    rest::rest_context context{
+        entities,
+        queries,
+        time,
+        trust,
+        [this](auto, std::function<void()> then) { delayed.push_back(std::move(then)); },
+        limits};
     router_ = std::make_unique<http::router>(rest::make_routes(context));
   }
   return *router_;
@@ -181,7 +183,8 @@ http::response rest_test_bed::stream(const call& what, std::size_t piece, bool c
     return *admitted.refusal;
   auto reader = admitted.to->handle_stream(std::move(admitted.ask));
   auto settle = [this] { // lets every reply and every rest that waits go, until nothing does
-    for (int rounds = 0; rounds < 100'000 && (!entities.held.empty() || !delayed.empty()); ++rounds) {
+    for (int rounds = 0; rounds < 100'000 && (!entities.held.empty() || !delayed.empty());
+         ++rounds) {
       if (!entities.held.empty())
         entities.let_go();
       else

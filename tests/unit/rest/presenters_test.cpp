@@ -5,9 +5,9 @@
 #include "gateways/rest/entity_resource.hpp"
 #include "gateways/rest/view_fields.hpp"
 
-#include <boost/json.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <boost/json.hpp>
 
 using namespace rahat;
 using namespace rahat::test;
@@ -53,7 +53,8 @@ protected:
       auto* declared = properties.if_contains(field.key());
       ASSERT_TRUE(declared) << field.key() << " is not in the schema";
       EXPECT_TRUE(fits(field.value(), declared->as_object())) << field.key() << " in " << text;
-      if (auto* words = declared->as_object().if_contains("enum"); words && field.value().is_string()) {
+      if (auto* words = declared->as_object().if_contains("enum");
+          words && field.value().is_string()) {
         auto& list = words->as_array();
         EXPECT_TRUE(std::find(list.begin(), list.end(), field.value()) != list.end())
             << field.key() << " is " << field.value();
@@ -96,6 +97,7 @@ TEST_F(presenters, every_status_of_every_kind_is_in_its_schema) {
   }
   for (int i = 1; pb::UploadStatus_IsValid(i); ++i) {
     pb::UploadState s;
+    s.set_project(std::string(16, 'p'));
     s.set_status(static_cast<pb::UploadStatus>(i));
     expect_fits(rest::view_of(s, self, 1), schema_of("/v2/uploads/{id}"));
   }
@@ -141,8 +143,9 @@ TEST_F(presenters, answers) {
   done.set_at_us(1);
   expect_fits(rest::render_of(redeemed), schema_of("/v2/redemptions", http::method::post));
   pb::VendorAnswer receipt;
-  for (auto* id : {receipt.mutable_receipt()->mutable_id(), receipt.mutable_receipt()->mutable_vendor(),
-                   receipt.mutable_receipt()->mutable_project()})
+  for (auto* id :
+       {receipt.mutable_receipt()->mutable_id(), receipt.mutable_receipt()->mutable_vendor(),
+        receipt.mutable_receipt()->mutable_project()})
     *id = std::string(16, '\4');
   auto statement = schema_of("/v2/settlements/{id}/statement");
   expect_fits(rest::render_of(receipt),
@@ -192,20 +195,39 @@ TEST_F(presenters, vendor_accounts) {
 TEST_F(presenters, the_table_makes_an_openapi_document) {
   auto doc = json::parse(http::openapi_document(bed.routes().routes(), {})).as_object();
   auto& paths = doc.at("paths").as_object();
-  for (auto path : {"/v2/projects", "/v2/projects/{id}", "/v2/projects/{id}/activate",
-                    "/v2/projects/{id}/suspend", "/v2/projects/{id}/close",
-                    "/v2/projects/{id}/fundings", "/v2/projects/{id}/accounts",
-                    "/v2/projects/{id}/uploads", "/v2/uploads/{id}", "/v2/uploads/{id}/errors",
-                    "/v2/batches", "/v2/batches/{id}", "/v2/batches/{id}/members",
-                    "/v2/batches/{id}/members/{member}/codes", "/v2/disbursements",
-                    "/v2/disbursements/{id}", "/v2/disbursements/{id}/lock",
-                    "/v2/disbursements/{id}/approve", "/v2/disbursements/{id}/reject",
-                    "/v2/disbursements/{id}/pay", "/v2/disbursements/{id}/pause",
-                    "/v2/disbursements/{id}/resume", "/v2/disbursements/{id}/cancel",
-                    "/v2/disbursements/{id}/lines", "/v2/vendors", "/v2/vendors/{id}/verify",
-                    "/v2/vendors/{id}/suspend", "/v2/vendors/{id}/reactivate", "/v2/redemptions",
-                    "/v2/settlements", "/v2/settlements/{id}/request",
-                    "/v2/settlements/{id}/approve", "/v2/settlements/{id}/pay",
+  for (auto path : {"/v2/projects",
+                    "/v2/projects/{id}",
+                    "/v2/projects/{id}/activate",
+                    "/v2/projects/{id}/suspend",
+                    "/v2/projects/{id}/close",
+                    "/v2/projects/{id}/fundings",
+                    "/v2/projects/{id}/accounts",
+                    "/v2/projects/{id}/uploads",
+                    "/v2/uploads/{id}",
+                    "/v2/uploads/{id}/errors",
+                    "/v2/batches",
+                    "/v2/batches/{id}",
+                    "/v2/batches/{id}/members",
+                    "/v2/batches/{id}/members/{member}/codes",
+                    "/v2/disbursements",
+                    "/v2/disbursements/{id}",
+                    "/v2/disbursements/{id}/lock",
+                    "/v2/disbursements/{id}/approve",
+                    "/v2/disbursements/{id}/reject",
+                    "/v2/disbursements/{id}/pay",
+                    "/v2/disbursements/{id}/pause",
+                    "/v2/disbursements/{id}/resume",
+                    "/v2/disbursements/{id}/cancel",
+                    "/v2/disbursements/{id}/lines",
+                    "/v2/vendors",
+                    "/v2/vendors/{id}/verify",
+                    "/v2/vendors/{id}/suspend",
+                    "/v2/vendors/{id}/reactivate",
+                    "/v2/redemptions",
+                    "/v2/settlements",
+                    "/v2/settlements/{id}/request",
+                    "/v2/settlements/{id}/approve",
+                    "/v2/settlements/{id}/pay",
                     "/v2/settlements/{id}/statement"})
     EXPECT_TRUE(paths.contains(path)) << path;
 }

@@ -70,13 +70,16 @@ reading csv(const std::string& text, std::uint32_t max_rows = 1000) {
 }
 
 TEST(csv_reader, columns_come_in_any_order_and_unknown_ones_are_extras) {
-  auto r = csv("name,village,external_ref,amount_minor\n"
-               "Asha Rai,Ilam 3,HH-1,150000\n"
-               "Bina,,HH-2,\n");
+  auto r =
+      csv("name,village,external_ref,amount_minor\n"
+          "Asha Rai,Ilam 3,HH-1,150000\n"
+          "Bina,,HH-2,\n");
   ASSERT_EQ(r.error, "");
   ASSERT_EQ(r.got.rows.size(), 2u);
-  EXPECT_EQ(r.got.rows[0].second, (cells{{"external_ref", "HH-1"}, {"name", "Asha Rai"},
-                                         {"+village", "Ilam 3"}, {"amount_minor", "150000"}}));
+  EXPECT_EQ(r.got.rows[0].second, (cells{{"external_ref", "HH-1"},
+                                         {"name", "Asha Rai"},
+                                         {"+village", "Ilam 3"},
+                                         {"amount_minor", "150000"}}));
   EXPECT_EQ(r.got.rows[1].first, 2u);
   EXPECT_EQ(r.got.rows[1].second, (cells{{"external_ref", "HH-2"}, {"name", "Bina"}}));
 }
@@ -132,7 +135,8 @@ TEST(csv_reader, files_that_cannot_be_read_say_why) {
            {"external_ref," + std::string(101, 'c') + "\n1,2\n", "more than 100 bytes"},
            {many + "\n", "more than 100 columns"},
            {"external_ref,name\n1,\"Rai\n2,x\n", "ends inside a quoted field of row 1"},
-           {"external_ref,name\n1," + std::string(70'000, 'x') + "\n", "row 1 is longer than 64 KiB"},
+           {"external_ref,name\n1," + std::string(70'000, 'x') + "\n",
+            "row 1 is longer than 64 KiB"},
            {"external_ref\n1\n2\n3\n4\n", "more than 3 rows"},
        }) {
     auto r = csv(text, 3);
@@ -148,18 +152,28 @@ TEST(ndjson_reader, one_object_a_line) {
   ASSERT_EQ(r.got.rows.size(), 2u);
   EXPECT_EQ(r.got.rows[0].second,
             (cells{{"external_ref", "HH-1"}, {"amount_minor", "150000"}, {"+ok", "true"}}));
-  EXPECT_EQ(r.got.rows[1].second,
-            (cells{{"external_ref", "7"}, {"+big", "18446744073709551615"}}));
+  EXPECT_EQ(r.got.rows[1].second, (cells{{"external_ref", "7"}, {"+big", "18446744073709551615"}}));
+}
+
+TEST(ndjson_reader, thousands_of_rows_need_no_more_memory_than_one) {
+  std::string text;
+  for (int i = 0; i < 5'000; ++i)
+    text += R"({"external_ref":"HH-)" + std::to_string(i) + R"(","name":"Asha","x":")" +
+            std::string(i % 100 == 0 ? 20'000 : 20, 'x') + "\"}\n";
+  auto r = read_once("application/x-ndjson", text, 64 * 1024, 10'000);
+  EXPECT_EQ(r.error, "");
+  EXPECT_EQ(r.got.rows.size(), 5'000u);
 }
 
 TEST(ndjson_reader, a_bad_line_is_a_bad_row) {
-  auto r = read("application/x-ndjson", "{\"external_ref\":\"1\"\n"
-                                        "[1]\n"
-                                        "{\"external_ref\":\"\xff\"}\n"
-                                        "{\"external_ref\":\"2\",\"amount_minor\":1.5}\n"
-                                        "{\"external_ref\":\"2\",\"x\":{\"y\":1}}\n"
-                                        "{\"external_ref\":\"2\",\"\":1}\n"
-                                        "{\"external_ref\":\"3\"}\n");
+  auto r = read("application/x-ndjson",
+                "{\"external_ref\":\"1\"\n"
+                "[1]\n"
+                "{\"external_ref\":\"\xff\"}\n"
+                "{\"external_ref\":\"2\",\"amount_minor\":1.5}\n"
+                "{\"external_ref\":\"2\",\"x\":{\"y\":1}}\n"
+                "{\"external_ref\":\"2\",\"\":1}\n"
+                "{\"external_ref\":\"3\"}\n");
   EXPECT_EQ(r.error, "");
   ASSERT_EQ(r.got.bad.size(), 6u);
   EXPECT_EQ(r.got.bad[3].field, "amount_minor");
@@ -173,9 +187,10 @@ TEST(ndjson_reader, a_bad_line_is_a_bad_row) {
 }
 
 TEST(json_array_reader, an_array_of_objects) {
-  auto r = read("application/json", " [ {\"external_ref\":\"a]}\\\"{\"} ,\n"
-                                    "{\"external_ref\":\"b\",\"x\":{\"y\":[1]}},"
-                                    "{\"external_ref\":\"c\"}] \n");
+  auto r = read("application/json",
+                " [ {\"external_ref\":\"a]}\\\"{\"} ,\n"
+                "{\"external_ref\":\"b\",\"x\":{\"y\":[1]}},"
+                "{\"external_ref\":\"c\"}] \n");
   ASSERT_EQ(r.error, "");
   ASSERT_EQ(r.got.rows.size(), 2u);
   EXPECT_EQ(r.got.rows[0].second.at("external_ref"), "a]}\"{");

@@ -52,10 +52,11 @@ TEST(household_check, good_values_are_normalised) {
   EXPECT_TRUE(check(row, today, out).empty());
   EXPECT_EQ(out.external_ref, "HH-1");
   EXPECT_EQ(out.amount_minor, 150'000);
-  EXPECT_EQ(out.document, "{\"external_ref\":\"HH-1\",\"name\":\"\xe0\xa4\x86\xe0\xa4\xb6\xe0\xa4\xbe\","
-                          "\"phone\":\"+9779812345678\",\"gender\":\"female\","
-                          "\"birth_date\":\"1984-02-29\",\"household_size\":5,\"location\":\"Ilam\","
-                          "\"extras\":{\"ward \\\"3\\\"\":\"x\"}}");
+  EXPECT_EQ(out.document,
+            "{\"external_ref\":\"HH-1\",\"name\":\"\xe0\xa4\x86\xe0\xa4\xb6\xe0\xa4\xbe\","
+            "\"phone\":\"+9779812345678\",\"gender\":\"female\","
+            "\"birth_date\":\"1984-02-29\",\"household_size\":5,\"location\":\"Ilam\","
+            "\"extras\":{\"ward \\\"3\\\"\":\"x\"}}");
 }
 
 TEST(household_check, bad_values_name_the_field) {
@@ -101,15 +102,15 @@ TEST(household_check, bad_values_name_the_field) {
 }
 
 TEST(household_check, edges_are_allowed) {
-  for (auto& [which, value] : std::vector<std::pair<column, std::string>>{
-           {column::external_ref, std::string(100, 'x')},
-           {column::amount_minor, "0"},
-           {column::amount_minor, "1000000000000"},
-           {column::household_size, "1"},
-           {column::household_size, "100"},
-           {column::birth_date, "2026-11-20"},
-           {column::birth_date, "1900-01-01"},
-           {column::phone, "12345"}}) {
+  for (auto& [which, value] :
+       std::vector<std::pair<column, std::string>>{{column::external_ref, std::string(100, 'x')},
+                                                   {column::amount_minor, "0"},
+                                                   {column::amount_minor, "1000000000000"},
+                                                   {column::household_size, "1"},
+                                                   {column::household_size, "100"},
+                                                   {column::birth_date, "2026-11-20"},
+                                                   {column::birth_date, "1900-01-01"},
+                                                   {column::phone, "12345"}}) {
     household out;
     EXPECT_TRUE(check(row_with(which, value), today, out).empty()) << value;
   }

@@ -8,6 +8,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <condition_variable>
+#include <future>
+#include <mutex>
+#include <thread>
 
 using namespace rahat;
 using namespace rahat::test;
@@ -138,10 +142,10 @@ TEST_F(upload_flow, stages_a_register_and_answers_where_it_is) {
 }
 
 TEST_F(upload_flow, reads_all_three_types) {
-  EXPECT_EQ(bed.stream(file("{\"external_ref\":\"1\"}\n{\"external_ref\":\"2\"}",
-                            "application/x-ndjson"))
-                .status,
-            202u);
+  EXPECT_EQ(
+      bed.stream(file("{\"external_ref\":\"1\"}\n{\"external_ref\":\"2\"}", "application/x-ndjson"))
+          .status,
+      202u);
   EXPECT_EQ(entity.rows, 2u);
   entity = {};
   EXPECT_EQ(bed.stream(file("[{\"external_ref\":\"1\"}]", "application/json")).status, 202u);
@@ -192,10 +196,10 @@ TEST_F(upload_flow, too_many_rows_or_bytes_end_it) {
   auto r = bed.stream(file(csv_of(101)));
   EXPECT_EQ(problem_code(r), "limit_exceeded");
   rest_test_bed small;
-  small.limits.max_bytes = 5'000;
+  small.limits.max_bytes = 20'000; // more than one chunk
   fake_upload other;
   small.entities.decide = [&](const rahat::request& ask) { return other.decide(ask); };
-  auto too_big = small.stream(file(csv_of(2'000)), 1'000);
+  auto too_big = small.stream(file(csv_of(3'000)), 1'000);
   EXPECT_EQ(problem_code(too_big), "body_too_large");
   EXPECT_EQ(other.status, "abandoned");
 }
@@ -329,7 +333,8 @@ TEST_F(upload_flow, errors_are_listed_by_row) {
   for (int pages = 0; pages < 20; ++pages) {
     auto r = bed.get(base + "?limit=15" + (cursor.empty() ? "" : "&cursor=" + cursor));
     ASSERT_EQ(r.status, 200u);
-    for (auto at = r.body.find("\"row\""); at != std::string::npos; at = r.body.find("\"row\"", at + 1))
+    for (auto at = r.body.find("\"row\""); at != std::string::npos;
+         at = r.body.find("\"row\"", at + 1))
       ++seen;
     cursor = rest::view_fields(r.body).text("next");
     if (cursor.empty())
@@ -337,6 +342,92 @@ TEST_F(upload_flow, errors_are_listed_by_row) {
   }
   EXPECT_EQ(seen, errors.size());
   EXPECT_EQ(bed.get(base + "?cursor=x").status, 422u);
+}
+
+/// Answers from a thread of its own, as hosts do.
+class distant_entities final : public rahat::entities {
+public:
+  explicit distant_entities(fake_upload& entity) : entity_(entity), worker_([this] { run(); }) {}
+
+  ~distant_entities() override {
+    {
+      std::lock_guard held(mutex_);
+      stop_ = true;
+    }
+    more_.notify_one();
+    worker_.join();
+  }
+
+  void ask(rahat::request r, reply_callback done) override {
+    {
+      std::lock_guard held(mutex_);
+      asked_.emplace_back(std::move(r), std::move(done));
+    }
+    more_.notify_one();
+  }
+
+  void look(const entity_ref&, std::chrono::steady_clock::time_point, view_callback done) override {
+    done(error{errc::not_found, "none", {}});
+  }
+
+private:
+  void run() {
+    std::unique_lock held(mutex_);
+    for (;;) {
+      more_.wait(held, [this] { return stop_ || !asked_.empty(); });
+      if (asked_.empty())
+        return;
+      auto [ask, done] = std::move(asked_.front());
+      asked_.pop_front();
+      held.unlock();
+      done(entity_.decide(ask));
+      held.lock();
+    }
+  }
+
+  fake_upload& entity_;
+  std::mutex mutex_;
+  std::condition_variable more_;
+  std::deque<std::pair<rahat::request, reply_callback>> asked_;
+  bool stop_ = false;
+  std::thread worker_;
+};
+
+TEST_F(upload_flow, replies_may_come_from_any_thread) {
+  int n = 0;
+  entity.fault = [&](const pb::UploadCommand&) -> std::optional<error> {
+    return ++n % 7 == 0 ? std::optional(error{errc::overloaded, "busy", {}}) : std::nullopt;
+  };
+  std::promise<http::response> answer;
+  auto answered = answer.get_future();
+  {
+    distant_entities distant(entity);
+    rest::rest_context context{
+        distant, bed.queries, bed.time, bed.trust, [](auto, std::function<void()> then) { then(); },
+        {}};
+    http::request from;
+    from.verb = http::method::post;
+    from.path = path;
+    from.content_type = "text/csv";
+    from.who = {"asha", "maker"};
+    from.idempotency_key = "key-1";
+    auto reader = rest::upload_reader(std::make_shared<const rest::rest_context>(context), from,
+                                      {id_of("project"), false, ""});
+    auto body = csv_of(30'000);
+    for (std::size_t at = 0; at < body.size(); at += 8'192) {
+      std::promise<bool> word;
+      auto said = word.get_future();
+      reader->on_bytes(std::string_view(body).substr(at, 8'192),
+                       [&](bool go) { word.set_value(go); });
+      ASSERT_EQ(said.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+      ASSERT_TRUE(said.get());
+    }
+    reader->finish(true,
+                   http::responder([&](http::response r) { answer.set_value(std::move(r)); }));
+    ASSERT_EQ(answered.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  }
+  EXPECT_EQ(answered.get().status, 202u);
+  EXPECT_EQ(entity.rows, 30'000u);
 }
 
 } // namespace

@@ -1,11 +1,11 @@
 #include "runtime/trust/master_key.hpp"
 
-#include <filesystem>
-#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <filesystem>
+#include <fstream>
 
 using namespace rahat;
 using testing::HasSubstr;

@@ -139,6 +139,22 @@ TEST(facts, of_a_thousand_vendors_are_remembered) {
   EXPECT_EQ(now.when(redeem()).events(), "redemption_waits, vendor_asked"); // the oldest went
 }
 
+TEST(facts, ask_a_project_once_and_wait_for_its_answer) {
+  auto state = ready().state();
+  state.clear_project();
+  auto now = then(batch_world(state).as(batch_self).when(redeem()));
+  auto out = now.request(derive_id({"second"})).when(redeem(1, "4711", "no 2"));
+  EXPECT_EQ(out.events(), "redemption_waits");
+  EXPECT_FALSE(batch::has_work(out.after));
+  EXPECT_TRUE(batch::has_work(then(out).told(project_is(pb::PROJECT_ACTIVE)).after));
+}
+
+TEST(facts, keep_no_list_of_other_batches) {
+  auto news = project_is(pb::PROJECT_ACTIVE);
+  news.mutable_project()->add_batches()->set_members(7);
+  EXPECT_EQ(ready().told(news).after.project().batches_size(), 0);
+}
+
 /// A redemption that waits for its vendor.
 class waiting : public ::testing::Test {
 protected:

@@ -267,7 +267,7 @@ TEST(disbursement_end, never_comes_while_an_answer_is_awaited) {
 TEST(disbursement_pay, parks_rather_than_overdraws) {
   auto now = paying();
   now.set_reserve_minor(299);
-  EXPECT_THROW(given_one(now).proceed(), broken_invariant);
+  EXPECT_THROW(disbursement::proceed(now, given_one(now).ctx()), broken_invariant);
   auto torn = paying();
   torn.mutable_chunks(0)->mutable_lines()->clear_digest();
   EXPECT_THROW(given_one(torn).proceed(), broken_invariant);

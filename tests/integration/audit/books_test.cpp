@@ -1,0 +1,192 @@
+#include "persistence/audit/pg_auditor.hpp"
+
+#include "persistence/audit/errors.hpp"
+#include "runtime/decider/account.hpp"
+#include "tests/integration/audit/world.hpp"
+
+#include <gtest/gtest.h>
+#include <thread>
+
+/// Per owner: known balance + notices not yet applied = sum of transfers, at any time (R12), and
+/// found by following the journal, not by adding up everything (R25).
+namespace {
+
+using namespace rahat;
+
+class audit_books : public testing::Test {
+protected:
+  /// Exact for the follower, for one that begins anew, and for a recount.
+  void expect_exact(const char* when) {
+    SCOPED_TRACE(when);
+    for (const auto& report : {follower.books(), follower.recount()}) {
+      EXPECT_TRUE(report.complete);
+      EXPECT_EQ(report.imbalance_minor, 0);
+      for (auto& d : report.differences)
+        ADD_FAILURE() << d.owner.str() << " knows " << d.known_minor << ", was told "
+                      << d.unapplied_minor << ", transfers say " << d.transfers_minor;
+    }
+  }
+
+  test::world w;
+  pg_auditor follower{w.options()};
+};
+
+TEST_F(audit_books, are_exact_after_every_commit_with_notices_under_way) {
+  expect_exact("empty");
+  w.fund(1'000'000, 50'000);
+  expect_exact("funded, the reserve is not known yet");
+  w.apply(w.disbursement, w.project);
+  expect_exact("reserved");
+  w.lock(30);
+  w.pay(0, 10);
+  expect_exact("one chunk under way");
+  w.pay(10, 10);
+  w.pay(20, 10);
+  expect_exact("three chunks under way");
+  w.apply(w.batch, w.disbursement);
+  expect_exact("one arrived");
+  w.apply(w.batch, w.disbursement);
+  w.apply(w.batch, w.disbursement);
+  w.tell(w.batch, w.vendor); // takes a number of the lane
+  w.redeem(1, 20);
+  w.redeem(2, 30);
+  expect_exact("redemptions under way");
+  w.apply(w.vendor, w.batch);
+  expect_exact("the message without money arrived");
+  w.apply(w.vendor, w.batch);
+  w.apply(w.vendor, w.batch);
+  expect_exact("all arrived");
+  EXPECT_EQ(w.count("audit_notice"), "0");
+}
+
+TEST_F(audit_books, report_what_was_moved) {
+  w.live();
+  const auto report = follower.books();
+  EXPECT_EQ(std::to_string(report.transfers), w.count("transfer"));
+  EXPECT_EQ(report.moved_minor,
+            w.sql("SELECT sum(amount_minor) FROM transfer")[0][0].as<std::int64_t>());
+  EXPECT_EQ(report.owners, 4u);
+  const auto again = follower.recount();
+  EXPECT_EQ(again.transfers, report.transfers);
+  EXPECT_EQ(again.moved_minor, report.moved_minor);
+  EXPECT_EQ(again.owners, report.owners);
+}
+
+TEST_F(audit_books, an_altered_total_is_found_with_its_owner) {
+  w.live();
+  follower.books();
+  w.sql("UPDATE owned_total SET amount_minor = amount_minor + 7 WHERE kind = 'batch'");
+  for (const auto& report : {follower.books(), follower.recount()}) {
+    EXPECT_EQ(report.imbalance_minor, 7);
+    ASSERT_EQ(report.differences.size(), 1u);
+    EXPECT_EQ(report.differences[0].owner, w.batch);
+    EXPECT_EQ(report.differences[0].currency, "NPR");
+    EXPECT_EQ(report.differences[0].known_minor + report.differences[0].unapplied_minor,
+              report.differences[0].transfers_minor + 7);
+  }
+  w.sql("DELETE FROM owned_total WHERE kind = 'batch'");
+  EXPECT_NE(follower.books().imbalance_minor, 0);
+}
+
+TEST_F(audit_books, a_notice_that_nobody_was_told_shows) {
+  w.live();
+  w.redeem(9, 25);
+  // As if the vendor had taken another message in place of the one with the money.
+  w.apply(w.vendor, w.batch);
+  w.sql("UPDATE owned_total SET amount_minor = amount_minor - 25 WHERE kind = 'vendor'");
+  const auto report = follower.books();
+  EXPECT_EQ(report.imbalance_minor, 25);
+  ASSERT_EQ(report.differences.size(), 1u);
+  EXPECT_EQ(report.differences[0].owner, w.vendor);
+}
+
+TEST_F(audit_books, shards_may_be_folded_in_any_order_and_in_any_portions) {
+  w.live();
+  w.redeem(6, 5);
+  const auto all = follower.books();
+  for (std::uint32_t rows : {1u, 2u, 3u, 5u}) {
+    w.sql("UPDATE audit_watermark SET position = 0, transfers = 0, moved_minor = 0;"
+          "DELETE FROM audit_sum; DELETE FROM audit_notice; DELETE FROM audit_applied");
+    auto how = w.options();
+    how.fold_rows = rows;
+    pg_auditor slow{how};
+    auto report = slow.books();
+    EXPECT_FALSE(report.complete) << rows;
+    EXPECT_EQ(report.imbalance_minor, 0); // says nothing before it has seen all
+    while (!report.complete)
+      report = slow.books();
+    EXPECT_EQ(report.imbalance_minor, 0) << rows;
+    EXPECT_EQ(report.transfers, all.transfers);
+    EXPECT_EQ(report.moved_minor, all.moved_minor);
+    EXPECT_EQ(w.count("audit_notice"), "2") << rows;
+  }
+}
+
+TEST_F(audit_books, only_new_rows_are_read) {
+  struct counting final : audit_probe {
+    void rows_folded(std::uint64_t rows, std::uint64_t behind) override {
+      last = rows;
+      left = behind;
+    }
+    std::uint64_t last = 0, left = 0;
+  } probe;
+  auto how = w.options();
+  how.probe = &probe;
+  pg_auditor audit{how};
+  w.live();
+  audit.books();
+  EXPECT_EQ(std::to_string(probe.last), w.count("journal"));
+  w.redeem(6, 5);
+  audit.books();
+  EXPECT_EQ(probe.last, 1u);
+  audit.books();
+  EXPECT_EQ(probe.last, 0u);
+  EXPECT_EQ(probe.left, 0u);
+}
+
+TEST_F(audit_books, a_recount_goes_by_accounts_and_so_checks_the_follower) {
+  w.live();
+  follower.books();
+  const auto till = account_of(w.vendor, "vendor").str();
+  w.sql("UPDATE transfer SET credit = '" + till + "' WHERE purpose = '" + w.list.str()
+        + "' AND line = 2");
+  EXPECT_EQ(follower.books().imbalance_minor, 0); // follows what the journal names
+  const auto report = follower.recount();
+  EXPECT_EQ(report.imbalance_minor, 2 * 102);
+  EXPECT_EQ(report.differences.size(), 2u);
+}
+
+TEST_F(audit_books, money_on_an_account_that_nobody_owns_shows_in_a_recount) {
+  w.live();
+  w.sql("DELETE FROM account WHERE role = 'vendor'");
+  const auto report = follower.recount();
+  EXPECT_EQ(report.imbalance_minor, 2 * 110);
+  EXPECT_EQ(report.differences.front().owner, entity_ref{});
+}
+
+TEST_F(audit_books, a_journal_that_ends_before_the_watermark_is_an_error) {
+  w.live();
+  follower.books();
+  const auto at = w.note(w.vendor);
+  follower.books();
+  w.sql("DELETE FROM journal WHERE shard = " + std::to_string(at.shard) + " AND position = "
+        + std::to_string(at.position));
+  w.sql("UPDATE shard SET head_position = head_position - 1 WHERE shard = "
+        + std::to_string(at.shard));
+  EXPECT_THROW(follower.books(), audit_error);
+}
+
+TEST_F(audit_books, two_auditors_do_not_count_twice) {
+  pg_auditor other{w.options()};
+  w.live();
+  for (int i = 0; i < 10; ++i) {
+    w.redeem(6, 5);
+    w.apply(w.vendor, w.batch);
+    std::thread both{[&] { EXPECT_EQ(other.books().imbalance_minor, 0); }};
+    EXPECT_EQ(follower.books().imbalance_minor, 0);
+    both.join();
+  }
+  expect_exact("after all");
+}
+
+} // namespace

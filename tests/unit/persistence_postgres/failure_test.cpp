@@ -1,0 +1,30 @@
+#include "persistence/postgres/failure.hpp"
+
+#include <gtest/gtest.h>
+
+namespace rahat::pg {
+
+namespace {
+
+TEST(failure, only_rows_make_a_batch_guilty) {
+  for (const auto* state : {"23505", "22P02", "22021", "22003", "23514", "54000", "RH002", "P0001", ""})
+    EXPECT_EQ(class_of(state), failure_class::guilty) << state;
+  for (const auto* state : {"40001", "40P01", "53100", "53200", "55P03", "57014", "58030", "25006",
+                            "42501", "42883"})
+    EXPECT_EQ(class_of(state), failure_class::again) << state;
+  for (const auto* state : {"57P01", "57P02", "57P03", "08006", "08003"})
+    EXPECT_EQ(class_of(state), failure_class::in_doubt) << state;
+  EXPECT_EQ(class_of("RH001"), failure_class::fenced);
+}
+
+TEST(failure, fenced_shards_are_read_from_the_message) {
+  using shards = std::vector<shard_id>;
+  EXPECT_EQ(fenced_shards("ERROR:  fenced shards: 3,17,255"), (shards{3, 17, 255}));
+  EXPECT_EQ(fenced_shards("ERROR:  fenced shards: 0 CONTEXT: x"), shards{0});
+  EXPECT_EQ(fenced_shards("something else 3"), shards{});
+  EXPECT_EQ(fenced_shards("fenced shards: "), shards{});
+}
+
+} // namespace
+
+} // namespace rahat::pg
