@@ -219,7 +219,8 @@ void run_lines(pg_store& s, bool pay, std::uint32_t lines) {
 int run(int argc, char** argv) {
   const std::string what = argc > 2 ? argv[1] : "";
   if (what != "commands" && what != "pay" && what != "fill") {
-    std::fprintf(stderr, "usage: writer_bench commands|pay|fill CONNINFO [SECONDS IN_FLIGHT | LINES]\n");
+    std::fprintf(stderr, "usage: writer_bench commands|pay|fill CONNINFO "
+                         "[SECONDS IN_FLIGHT | LINES]\n");
     return 2;
   }
   pg::store_options how;

@@ -38,6 +38,34 @@ result thaw(const batch::state& now, const pb::ThawBatch& ask, const context& ct
   return d;
 }
 
+/// Who is in the batch and what their wallets hold. Nobody is shown before the register is accepted.
+result list_members(const batch::state& now, const pb::ListMembers& ask, const context& ctx) {
+  if (now.status() == pb::BATCH_ENROLLING)
+    return reject(errc::wrong_status, "the batch's register is not accepted yet");
+  if (ask.limit() < 1 || ask.limit() > batch::max_listed)
+    return reject(errc::invalid_input, "ask for 1 to 200 members at a time", "limit");
+
+  pb::BatchAnswer answer;
+  auto& list = *answer.mutable_members();
+  list.set_total(batch::members(now));
+  list.set_upload(now.enrol().upload());
+  auto first = std::min(ask.from_index(), batch::members(now));
+  auto end = std::min(batch::members(now), first + ask.limit());
+  for (auto index = first; index < end; ++index) {
+    auto at = static_cast<int>(index);
+    auto& member = *list.add_members();
+    member.set_index(index);
+    member.set_wallet(wallet_of(ctx.self.id, index).raw());
+    member.set_person(now.persons().substr(std::size_t{16} * index, 16));
+    member.set_ordinal(now.ordinals(at));
+    member.set_amount_minor(now.amounts(at));
+    member.set_balance_minor(now.balances(at));
+  }
+  decision d;
+  d.answer(answer);
+  return d;
+}
+
 } // namespace
 
 std::string_view to_string(pb::BatchStatus status) {
@@ -61,6 +89,7 @@ result batch::decide(const state& now, const command& ask, const context& ctx) {
     case command::kRedeem: return batch_steps::redeem(now, ask.redeem(), ctx);
     case command::kFreeze: return freeze(now, ask.freeze(), ctx);
     case command::kThaw: return thaw(now, ask.thaw(), ctx);
+    case command::kListMembers: return list_members(now, ask.list_members(), ctx);
     default: return reject(errc::invalid_input, "a batch does not know this command");
   }
 }
@@ -99,6 +128,10 @@ decision batch::credited(const state& now, const wire::Credit& credit, const con
   }
   d.record(event);
   return d;
+}
+
+bool batch::exists(const state& now) {
+  return now.status() == pb::BATCH_OPEN || now.status() == pb::BATCH_FROZEN;
 }
 
 query_keys batch::keys(const state& now) {

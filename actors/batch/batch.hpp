@@ -16,7 +16,7 @@ namespace rahat {
 /// Protocols: docs/protocols/batch.md, redemption.md, credit.md.
 struct batch {
   static constexpr std::string_view name = "batch";
-  static constexpr std::uint32_t evolve_version = 1;
+  static constexpr std::uint32_t evolve_version = 2;
 
   using state = pb::BatchState;
   using command = pb::BatchCommand;
@@ -34,7 +34,10 @@ struct batch {
   static constexpr std::int64_t max_list_minor = 9'000'000'000'000'000;
   /// Redemptions that wait for a vendor or the project; one more is refused as overloaded.
   static constexpr int max_waiting = 1'000;
-  /// Redemptions of the batch's life; one more is refused.
+  /// Members of one answer; more are refused.
+  static constexpr std::uint32_t max_listed = 200;
+  /// Redemptions of the batch's life; one more is refused. Their ids stand in the state (16 bytes
+  /// each) and are searched from the start at each redemption: no more than 0.5 ms at the bound.
   static constexpr std::size_t max_redemptions = 200'000;
   /// Vendors whose status is remembered; beyond it the oldest is forgotten and asked again.
   static constexpr int max_vendors = 1'000;
@@ -49,6 +52,8 @@ struct batch {
   static decision told(const state& now, const message& news, const context& ctx);
   static decision credited(const state& now, const wire::Credit& credit, const context& ctx);
   static void evolve(state& now, const event& happened);
+  /// Not before its register is accepted, although it is enrolling members.
+  static bool exists(const state& now);
   static query_keys keys(const state& now);
   static std::vector<owned_total> totals(const state& now);
 

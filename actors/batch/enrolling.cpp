@@ -80,7 +80,8 @@ decision enrol_members(const batch::state& now, const context& ctx) {
   return d;
 }
 
-/// The whole register was good: the members may be seen, and the project knows the batch.
+/// The whole register was good: the members may be seen. The project is told, and tells the upload
+/// that it knows the batch.
 decision accept(const batch::state& now, const context& ctx) {
   must_hold(now.status() == pb::BATCH_ENROLLING && !is_enrolling(now),
             "a batch was accepted before its members were enrolled");
@@ -91,6 +92,8 @@ decision accept(const batch::state& now, const context& ctx) {
   pb::ProjectMessage news;
   assign(*news.mutable_batch_opened()->mutable_batch(), ctx.self);
   news.mutable_batch_opened()->set_members(batch::members(now));
+  news.mutable_batch_opened()->set_upload(now.enrol().upload());
+  news.mutable_batch_opened()->set_index(now.enrol().index());
 
   decision d;
   d.record(opened);

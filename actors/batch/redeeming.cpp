@@ -62,8 +62,9 @@ knowledge of_vendor(const batch::state& now, const std::string& vendor, const co
   return knowledge::unknown;
 }
 
+/// A vendor's own id counts for that vendor only: two tills may both begin with 1.
 uuid purpose_for(const attempt& a, const context& ctx) {
-  auto id = a.ask.client_id().empty() ? a.request.raw() : a.ask.client_id();
+  auto id = a.ask.client_id().empty() ? a.request.raw() : a.ask.vendor() + a.ask.client_id();
   return purpose_of(ctx.self, "redemption", id);
 }
 
@@ -91,8 +92,8 @@ std::optional<error> fault_in(const batch::state& now, const attempt& a, const c
   if (!is_text(a.ask.client_id(), batch::max_client_id))
     return reject(errc::invalid_input, "the id may have at most 100 characters", "id");
   if (was_redeemed(now, purpose_for(a, ctx).raw()))
-    return reject(errc::already_exists, "a redemption with this id was made: it is not made again",
-                  "id");
+    return reject(errc::already_exists,
+                  "a redemption with this id was made at this vendor: it is not made again", "id");
   if (now.redemption_ids().size() >= 16 * batch::max_redemptions)
     return reject(errc::limit_exceeded, "this batch has made all of its 200000 redemptions");
   if (of_project(now, ctx) == knowledge::bad)
@@ -359,6 +360,7 @@ decision project_known(const batch::state& now, const pb::ProjectFact& fact, con
   pb::BatchEvent event;
   *event.mutable_project_known() = fact;
   event.mutable_project_known()->clear_batches();
+  event.mutable_project_known()->clear_list();
   event.mutable_project_known()->set_at_us(ctx.now_us);
   decision d;
   d.record(event);

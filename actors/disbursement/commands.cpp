@@ -43,7 +43,7 @@ std::optional<error> fault_in(const pb::CreateDisbursement& ask) {
   if (ask.amount_each_minor() < 0 || ask.amount_each_minor() > disbursement::max_amount_minor)
     return reject(errc::invalid_input,
                   "the amount for each member is between 0 (its own amount) and 1000000000000",
-                  "amount_each_minor");
+                  "amount_minor");
   if (!ask.currency().empty() && !is_currency(ask.currency()))
     return reject(errc::invalid_input, "a currency has three capital letters, e.g. NPR",
                   "currency");
@@ -81,6 +81,7 @@ result lock(const state& now, const context& ctx) {
   pb::ProjectMessage question;
   assign(*question.mutable_ask()->mutable_asker(), ctx.self);
   question.mutable_ask()->set_with_batches(true);
+  question.mutable_ask()->set_list(happened.lock_asked().list());
   decision d;
   d.record(happened).tell(project_of(now), question);
   return d;

@@ -28,7 +28,7 @@ decision disbursement::told(const state& now, const message& message, const cont
   using told = disbursement::message;
   switch (message.message_case()) {
     case told::kProject:
-      if (now.status() == pb::DISBURSEMENT_LOCKING && now.batches().empty())
+      if (steps::answers_lock(now, message.project()))
         return steps::spread_lock(now, message.project(), ctx);
       return steps::project_changed(now, message.project(), ctx);
     case told::kBatchLocked: return steps::batch_locked(now, message.batch_locked(), ctx);
@@ -43,6 +43,10 @@ decision disbursement::credited(const state& now, const wire::Credit& credit, co
   if (steps::is_awaited_reserve(now, credit, ctx))
     return steps::reserved(now, credit, ctx);
   return steps::stray_credit(credit, ctx);
+}
+
+bool disbursement::exists(const state& now) {
+  return now.status() != pb::DISBURSEMENT_NONE;
 }
 
 bool disbursement::has_work(const state& now) {

@@ -13,7 +13,7 @@ namespace rahat {
 /// Protocol and state table: docs/protocols/disbursement.md.
 struct disbursement {
   static constexpr std::string_view name = "disbursement";
-  static constexpr std::uint32_t evolve_version = 1;
+  static constexpr std::uint32_t evolve_version = 2;
   using state = pb::DisbursementState;
   using command = pb::DisbursementCommand;
   using message = pb::DisbursementMessage;
@@ -24,6 +24,7 @@ struct disbursement {
   static decision told(const state& now, const message& message, const context& ctx);
   static decision credited(const state& now, const wire::Credit& credit, const context& ctx);
   static void evolve(state& now, const event& happened);
+  static bool exists(const state& now);
 
   /// Work of its own: to look for duplicates once all batches are locked, to pay chunk after chunk.
   static bool has_work(const state& now);

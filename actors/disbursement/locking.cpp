@@ -136,9 +136,12 @@ std::string duplicates_reason(const wire::Feed& duplicates) {
 
 } // namespace
 
+bool answers_lock(const state& now, const pb::ProjectFact& project) {
+  return now.status() == pb::DISBURSEMENT_LOCKING && now.batches().empty() &&
+         project.project() == now.details().project() && project.list() == now.list();
+}
+
 decision spread_lock(const state& now, const pb::ProjectFact& project, const context& ctx) {
-  if (project.project() != now.details().project())
-    return {};
   if (auto fault = refusal_of(now, project); !fault.empty())
     return fail_lock(now, std::move(fault), ctx);
   auto chosen = select_batches(now, project);

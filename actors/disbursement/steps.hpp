@@ -25,6 +25,8 @@ result cancel(const state& now, const pb::CancelDisbursement& ask, const context
 
 // ---- locking (locking.cpp) -------------------------------------------------------------------
 
+/// True for the project's answer to this very lock, not for news or the answer to a former one.
+bool answers_lock(const state& now, const pb::ProjectFact& project);
 decision spread_lock(const state& now, const pb::ProjectFact& project, const context& ctx);
 decision batch_locked(const state& now, const pb::BatchLocked& answer, const context& ctx);
 bool all_batches_locked(const state& now);

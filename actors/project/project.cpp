@@ -27,6 +27,7 @@ pb::ProjectFact fact_of(const project::state& now, const context& ctx) {
   fact.set_at_us(ctx.now_us);
   fact.set_outside_account(now.outside_account());
   fact.set_budget_account(now.budget_account());
+  fact.set_full(now.batches_size() >= project::max_batches);
   return fact;
 }
 
@@ -257,6 +258,7 @@ decision ask_project(const project::state& now, const pb::AskProject& ask, const
     d.record(event);
   }
   auto fact = fact_of(now, ctx);
+  fact.set_list(ask.list());
   if (ask.with_batches())
     *fact.mutable_batches() = now.batches();
   tell_fact(d, ref_of(ask.asker()), fact);
@@ -324,19 +326,42 @@ decision reserve(const project::state& now, const pb::ReserveBudget& ask, const 
   return d;
 }
 
+/// The upload that the batch belongs to is not accepted before all of its batches have joined.
+void tell_upload(decision& d, const pb::BatchOpened& news, const std::string& refused) {
+  pb::UploadMessage word;
+  word.mutable_joined()->set_index(news.index());
+  word.mutable_joined()->set_refused(refused);
+  d.tell({"upload", uuid::from_raw(news.upload())}, word);
+}
+
+decision turn_away(const pb::BatchOpened& news) {
+  auto reason = "the project has " + std::to_string(project::max_batches) +
+                " batches: upload these households to another project";
+  pb::ProjectEvent event;
+  auto& turned = *event.mutable_batch_turned_away();
+  turned.mutable_batch()->set_id(news.batch().id());
+  turned.mutable_batch()->set_members(news.members());
+  turned.set_reason(reason);
+  decision d;
+  d.record(event);
+  tell_upload(d, news, reason);
+  return d;
+}
+
 decision batch_opened(const project::state& now, const pb::BatchOpened& news, const context&) {
   must_hold(now.status() != pb::PROJECT_NONE, "a batch joins a project that does not exist");
   auto& batches = now.batches();
   if (std::any_of(batches.begin(), batches.end(),
                   [&](auto& known) { return known.id() == news.batch().id(); }))
     return {};
-  must_hold(now.batches_size() < project::max_batches,
-            "a project has at most 5000 batches: enrol further households in another project");
+  if (now.batches_size() >= project::max_batches)
+    return turn_away(news);
   pb::ProjectEvent event;
   event.mutable_batch_joined()->mutable_batch()->set_id(news.batch().id());
   event.mutable_batch_joined()->mutable_batch()->set_members(news.members());
   decision d;
   d.record(event);
+  tell_upload(d, news, {});
   return d;
 }
 
@@ -480,6 +505,7 @@ void project::evolve(state& now, const event& happened) {
       now.set_members(now.members() + happened.batch_joined().batch().members());
       return;
     case event::kBudgetReserved: return evolve_reserved(now, happened.budget_reserved());
+    case event::kBatchTurnedAway: return;
     case event::kReserveRefused: return;
     case event::kReservationClosed:
       return evolve_reservation_closed(now, happened.reservation_closed());
@@ -491,6 +517,10 @@ void project::evolve(state& now, const event& happened) {
       return;
     default: throw broken_invariant("a project met an event that it does not know");
   }
+}
+
+bool project::exists(const state& now) {
+  return now.status() != pb::PROJECT_NONE;
 }
 
 query_keys project::keys(const state& now) {

@@ -14,7 +14,7 @@ namespace rahat {
 /// and tells its status to everybody who asked. Protocol: docs/protocols/project.md.
 struct project {
   static constexpr std::string_view name = "project";
-  static constexpr std::uint32_t evolve_version = 1;
+  static constexpr std::uint32_t evolve_version = 2;
 
   using state = pb::ProjectState;
   using command = pb::ProjectCommand;
@@ -34,13 +34,15 @@ struct project {
   static constexpr int max_askers = 10'000;
   /// Beyond it a reserve is refused.
   static constexpr int max_reservations = 1'000;
-  /// Beyond it a batch's message is parked; a fact that lists all of them stays below 256 KiB.
+  /// With so many it takes no further upload; a batch of one that was begun before is turned away,
+  /// and its upload told. A fact that lists all of them stays below 256 KiB.
   static constexpr int max_batches = 5'000;
 
   static result decide(const state& now, const command& ask, const context& ctx);
   static decision told(const state& now, const message& news, const context& ctx);
   static decision credited(const state& now, const wire::Credit& credit, const context& ctx);
   static void evolve(state& now, const event& happened);
+  static bool exists(const state& now);
   static query_keys keys(const state& now);
   static std::vector<owned_total> totals(const state& now);
 };

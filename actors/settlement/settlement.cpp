@@ -333,6 +333,10 @@ void settlement::evolve(state& now, const event& happened) {
   throw broken_invariant("a settlement's journal holds an event that this release cannot read");
 }
 
+bool settlement::exists(const state& now) {
+  return now.status() != pb::SETTLEMENT_NONE;
+}
+
 query_keys settlement::keys(const state& now) {
   query_keys keys;
   keys.project = uuid::from_raw(now.details().project());

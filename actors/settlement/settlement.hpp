@@ -23,6 +23,7 @@ struct settlement {
   static decision told(const state& now, const message& message, const context& ctx);
   static decision credited(const state& now, const wire::Credit& credit, const context& ctx);
   static void evolve(state& now, const event& happened);
+  static bool exists(const state& now);
 
   static query_keys keys(const state& now);
   static std::vector<owned_total> totals(const state& now);

@@ -93,6 +93,13 @@ decision project_known(const upload::state& now, const pb::ProjectFact& fact, co
     d.cancel_timer(std::string(upload::abandon_timer));
     return d;
   }
+  if (fact.full()) {
+    auto reason = "the project has all the batches that it can have: upload to another project";
+    auto d = reject_upload(reason);
+    d.refuse_request(request, reject(errc::limit_exceeded, reason));
+    d.cancel_timer(std::string(upload::abandon_timer));
+    return d;
+  }
   pb::UploadEvent event;
   event.mutable_admitted()->set_currency(fact.currency());
   decision d;
@@ -329,7 +336,8 @@ decision check(const upload::state& now, const wire::Feed& duplicates) {
   return d;
 }
 
-/// Once the last batch has enrolled its members, all of them may show them.
+/// Once the last batch has enrolled its members, all of them may show them: the commit point. Each
+/// opens and joins the project, which tells us.
 decision enrolled(const upload::state& now, const pb::BatchEnrolled& news, const context& ctx) {
   must_hold(now.status() == pb::UPLOAD_ENROLLING && news.index() < now.batches() &&
                 !now.batch_done(static_cast<int>(news.index())),
@@ -350,6 +358,32 @@ decision enrolled(const upload::state& now, const pb::BatchEnrolled& news, const
   for (std::uint32_t index = 0; index < now.batches(); ++index)
     if (index == news.index() || now.batch_members(static_cast<int>(index)) > 0)
       d.tell({"batch", upload::batch_id(uuid::from_raw(now.id()), index)}, accept);
+  return d;
+}
+
+/// A batch for which nobody was enrolled was never made and joins nothing.
+std::uint32_t batches_made(const upload::state& now) {
+  return static_cast<std::uint32_t>(std::count_if(now.batch_members().begin(),
+                                                  now.batch_members().end(),
+                                                  [](auto members) { return members > 0; }));
+}
+
+/// The last batch that joins the project makes the upload accepted. One that the project turned
+/// away leaves it `accepting`, with the reason: its members cannot be paid in this project.
+decision joined(const upload::state& now, const pb::BatchJoinedProject& news, const context& ctx) {
+  must_hold(now.status() == pb::UPLOAD_ACCEPTING && news.index() < now.batches() &&
+                now.batch_members(static_cast<int>(news.index())) > 0 &&
+                !now.batch_joined(static_cast<int>(news.index())),
+            "a batch that was not asked for has joined the project");
+  pb::UploadEvent event;
+  *event.mutable_batch_joined() = news;
+  decision d;
+  d.record(event);
+  if (!news.refused().empty() || now.batches_open() + 1 < batches_made(now))
+    return d;
+  pb::UploadEvent finished;
+  finished.mutable_finished()->set_at_us(ctx.now_us);
+  d.record(finished);
   return d;
 }
 
@@ -383,6 +417,7 @@ void evolve_checked(upload::state& now, const pb::UploadChecked& e) {
   for (std::uint32_t i = 0; i < e.batches(); ++i) {
     now.add_batch_members(0);
     now.add_batch_done(false);
+    now.add_batch_joined(false);
   }
 }
 
@@ -393,6 +428,19 @@ void evolve_batch_done(upload::state& now, const pb::BatchDone& e) {
   now.set_batch_members(index, e.members());
   now.set_batches_done(now.batches_done() + 1);
   now.set_members(now.members() + e.members());
+}
+
+void evolve_batch_joined(upload::state& now, const pb::BatchJoinedProject& e) {
+  auto index = static_cast<int>(e.index());
+  must_hold(index < now.batch_joined_size() && !now.batch_joined(index), "a batch joined twice");
+  now.set_batch_joined(index, true);
+  if (e.refused().empty()) {
+    now.set_batches_open(now.batches_open() + 1);
+    return;
+  }
+  now.set_batches_refused(now.batches_refused() + 1);
+  now.set_reason(std::to_string(now.batches_refused()) + " of " + std::to_string(now.batches()) +
+                 " batches could not join: " + e.refused());
 }
 
 void evolve_ended(upload::state& now, pb::UploadStatus status, const std::string& reason) {
@@ -409,6 +457,7 @@ std::string_view to_string(pb::UploadStatus status) {
     case pb::UPLOAD_RECEIVING: return "receiving";
     case pb::UPLOAD_CHECKING: return "checking";
     case pb::UPLOAD_ENROLLING: return "enrolling";
+    case pb::UPLOAD_ACCEPTING: return "accepting";
     case pb::UPLOAD_ACCEPTED: return "accepted";
     case pb::UPLOAD_REJECTED: return "rejected";
     case pb::UPLOAD_ABANDONED: return "abandoned";
@@ -455,6 +504,7 @@ decision upload::told(const state& now, const message& news, const context& ctx)
   switch (news.message_case()) {
     case message::kProject: return project_known(now, news.project(), ctx);
     case message::kEnrolled: return enrolled(now, news.enrolled(), ctx);
+    case message::kJoined: return joined(now, news.joined(), ctx);
     default: throw broken_invariant("an upload was told something that it does not know");
   }
 }
@@ -491,9 +541,11 @@ void upload::evolve(state& now, const event& happened) {
       return evolve_ended(now, pb::UPLOAD_REJECTED, happened.rejected().reason());
     case event::kChecked: return evolve_checked(now, happened.checked());
     case event::kBatchDone: return evolve_batch_done(now, happened.batch_done());
-    case event::kAccepted:
+    case event::kAccepted: now.set_status(pb::UPLOAD_ACCEPTING); return;
+    case event::kBatchJoined: return evolve_batch_joined(now, happened.batch_joined());
+    case event::kFinished:
       now.set_status(pb::UPLOAD_ACCEPTED);
-      now.set_accepted_us(happened.accepted().at_us());
+      now.set_accepted_us(happened.finished().at_us());
       return;
     case event::kAbandoned:
       return evolve_ended(now, pb::UPLOAD_ABANDONED, happened.abandoned().reason());
@@ -504,6 +556,10 @@ void upload::evolve(state& now, const event& happened) {
       return;
     default: throw broken_invariant("an upload met an event that it does not know");
   }
+}
+
+bool upload::exists(const state& now) {
+  return now.status() != pb::UPLOAD_NONE;
 }
 
 query_keys upload::keys(const state& now) {

@@ -11,11 +11,12 @@
 namespace rahat {
 
 /// A register of households on its way into batches: rows are staged sealed, checked whole, then
-/// enrolled into batches; none of them shows members before all of them have theirs.
+/// enrolled into batches; none of them shows members before all of them have theirs, and it is not
+/// called accepted before all of them are open and known to the project.
 /// Owns no account. Protocol: docs/protocols/upload.md.
 struct upload {
   static constexpr std::string_view name = "upload";
-  static constexpr std::uint32_t evolve_version = 1;
+  static constexpr std::uint32_t evolve_version = 2;
 
   using state = pb::UploadState;
   using command = pb::UploadCommand;
@@ -48,6 +49,7 @@ struct upload {
   static decision told(const state& now, const message& news, const context& ctx);
   static decision credited(const state& now, const wire::Credit& credit, const context& ctx);
   static void evolve(state& now, const event& happened);
+  static bool exists(const state& now);
   static query_keys keys(const state& now);
   static std::vector<owned_total> totals(const state& now);
 
@@ -60,8 +62,8 @@ struct upload {
   static uuid batch_id(const uuid& upload, std::uint32_t index);
 };
 
-/// "opening", "receiving", "checking", "enrolling", "accepted", "rejected", "abandoned"; empty for
-/// an upload that does not exist.
+/// "opening", "receiving", "checking", "enrolling", "accepting", "accepted", "rejected",
+/// "abandoned"; empty for an upload that does not exist.
 std::string_view to_string(pb::UploadStatus status);
 
 /// SHA-256 over staged rows and errors as the journal covers them, in order. A row: ordinal, row

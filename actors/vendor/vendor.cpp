@@ -38,6 +38,10 @@ decision vendor::credited(const state& now, const wire::Credit& credit, const co
   return steps::stray_credit(credit, ctx);
 }
 
+bool vendor::exists(const state& now) {
+  return now.status() != pb::VENDOR_NONE;
+}
+
 query_keys vendor::keys(const state& now) {
   query_keys keys;
   keys.status = to_string(now.status());

@@ -1,7 +1,30 @@
 #include "apps/rahatd/auditing.hpp"
+
+#include "persistence/embedded/conninfo.hpp"
+
 namespace rahat {
+
 namespace {
-class none : public auditor { books_report books() override { return {}; } books_report recount() override { return {}; } verify_report verify(std::function<void(std::uint64_t)>) override { return {}; } };
+
+audit_options options_of(const config& settings, const std::string& conninfo,
+                         const node_identity& me, const clock& time, audit_probe& counted) {
+  std::filesystem::path data{settings.node.data_dir};
+  audit_options how;
+  how.conninfo = with_field(conninfo, "application_name", me.application_name("audit"));
+  how.node = me.node;
+  how.folder = data / "audit";
+  how.key = data / "secrets" / "audit_ed25519.pem";
+  how.sign_interval = std::chrono::seconds(settings.audit.sign_interval_s);
+  how.recount_hour = static_cast<int>(settings.audit.recount_hour);
+  how.time = &time;
+  how.probe = &counted;
+  return how;
 }
-std::unique_ptr<auditor> make_auditor(const config&, const std::string&, const std::string&, const node_identity&, const clock&, random&, measures&) { return std::make_unique<none>(); }
-}
+
+} // namespace
+
+node_auditor::node_auditor(const config& settings, const std::string& service_conninfo,
+                           const node_identity& me, const clock& time)
+  : audit_(options_of(settings, service_conninfo, me, time, counted_)) {}
+
+} // namespace rahat

@@ -1,13 +1,27 @@
 #pragma once
-#include "apps/rahatd/measures.hpp"
+
 #include "config/config.hpp"
+#include "persistence/audit/pg_auditor.hpp"
+#include "persistence/audit/prometheus_audit.hpp"
 #include "persistence/lease/node_identity.hpp"
-#include "runtime/ports/audit.hpp"
 #include "runtime/ports/clock.hpp"
-#include "runtime/ports/random.hpp"
-#include <memory>
+
+#include <string>
+
 namespace rahat {
-std::unique_ptr<auditor> make_auditor(const config& settings, const std::string& conninfo,
-                                      const std::string& data, const node_identity& me,
-                                      const clock& time, random& dice, measures& counted);
-}
+
+/// The node's auditor with what it counts, set up from the configuration.
+class node_auditor {
+public:
+  node_auditor(const config& settings, const std::string& service_conninfo,
+               const node_identity& me, const clock& time);
+
+  pg_auditor& audit() { return audit_; }
+  prometheus_audit& counted() { return counted_; }
+
+private:
+  prometheus_audit counted_;
+  pg_auditor audit_; // after what it counts with
+};
+
+} // namespace rahat

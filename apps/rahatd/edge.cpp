@@ -25,7 +25,8 @@ http::server_options options_of(const config& c, const clock& time) {
   o.max_connections = static_cast<std::size_t>(c.http.max_connections);
   o.max_header_bytes = static_cast<std::size_t>(c.http.max_header_bytes);
   o.max_body_bytes = static_cast<std::size_t>(c.http.max_body_bytes);
-  o.max_stream_bytes = static_cast<std::uint64_t>(c.upload.max_bytes);
+  // A little more than an upload may have: its own reader then refuses it and abandons the upload.
+  o.max_stream_bytes = static_cast<std::uint64_t>(c.upload.max_bytes) + 64 * 1024;
   o.header_timeout = std::chrono::milliseconds(c.http.header_timeout_ms);
   o.body_timeout = std::chrono::milliseconds(c.http.body_timeout_ms);
   o.reply_timeout = std::chrono::milliseconds(c.http.reply_timeout_ms);

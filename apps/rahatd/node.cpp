@@ -107,7 +107,7 @@ struct node::parts {
   std::unique_ptr<ops::background> background;
   std::unique_ptr<token_book> tokens;
   std::unique_ptr<pg_store> db;
-  std::unique_ptr<auditor> audit;
+  std::unique_ptr<node_auditor> audit;
   std::unique_ptr<live::live_hub> hub;
   std::unique_ptr<region> entities;
   std::unique_ptr<edge> gateways;
@@ -287,10 +287,12 @@ void node::start() {
   p.background = std::make_unique<ops::background>();
   p.open_store();
   p.start_hosts();
-  p.audit = make_auditor(p.settings, p.database->service_conninfo(), p.folder->path().string(),
-                         p.me, p.time, p.dice, p.counted);
+  p.audit = std::make_unique<node_auditor>(p.settings, p.database->service_conninfo(), p.me,
+                                           p.time);
+  p.counted.add(p.audit->counted());
+  p.audit->audit().start();
   edge_parts use{p.settings, p.time,  *p.entities,   *p.db,         *p.db,      *p.trust,
-                 *p.tokens,  *p.hub,  *p.later,      *p.background, *p.audit,   p.counted,
+                 *p.tokens,  *p.hub,  *p.later,      *p.background, p.audit->audit(), p.counted,
                  p.tree,     *p.entities, p.database->service_conninfo(),
                  [&p] { return p.may_serve(); }, [&p] { return p.readiness(); }};
   p.gateways = std::make_unique<edge>(std::move(use));
@@ -315,13 +317,17 @@ void node::stop() {
   if (p.db)
     p.db->stop();
   p.background.reset();
-  p.audit.reset();
+  if (p.audit) {
+    p.audit->audit().stop();
+    p.counted.remove(p.audit->counted());
+  }
   if (p.root) {
     caf::anon_send_exit(p.root, caf::exit_reason::user_shutdown);
     p.root = nullptr;
   }
   p.actors.reset(); // waits for the actors: they use what goes next
   p.gateways.reset();
+  p.audit.reset();
   p.entities.reset();
   p.hub.reset();
   if (p.lease)

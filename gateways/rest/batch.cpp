@@ -12,7 +12,7 @@ namespace rahat::rest {
 
 namespace {
 
-constexpr std::string_view statuses[] = {"enrolling", "open", "frozen"};
+constexpr std::string_view statuses[] = {"open", "frozen"}; // who is still enrolling is not shown
 constexpr std::int64_t bytes_of_id = 16;
 
 } // namespace
@@ -30,12 +30,6 @@ std::string view_of(const pb::BatchState& now, const entity_ref& self, std::uint
       .number("index", enrol.index())
       .text("currency", enrol.currency())
       .number("members", members)
-      .number("first_ordinal", enrol.first())
-      .number("last_ordinal", enrol.last())
-      .begin_array("excluded_ordinals");
-  for (auto ordinal : enrol.excluded())
-    out.element(static_cast<std::int64_t>(ordinal));
-  out.end_array()
       .number("credited_minor", now.credited_minor())
       .number("redeemed_minor", now.redeemed_minor())
       .number("pay_lists", now.locks_size())
@@ -73,9 +67,6 @@ std::string batch_schema() {
                         {"index", "int"},
                         {"currency", "currency"},
                         {"members", "int"},
-                        {"first_ordinal", "int"},
-                        {"last_ordinal", "int"},
-                        {"excluded_ordinals", R"({"type":"array","items":{"type":"integer"}})"},
                         {"credited_minor", "money"},
                         {"redeemed_minor", "money"},
                         {"pay_lists", "int"},
@@ -136,6 +127,8 @@ http::route codes(const entity_resource& batches) {
 } // namespace
 
 std::string render_of(const pb::BatchAnswer& answer) {
+  if (answer.has_members())
+    return member_list_json(answer.members());
   return answer.has_code() ? code_json(answer.code()) : redemption_json(answer.redemption());
 }
 
@@ -147,6 +140,7 @@ http::route_table batch_routes(const shared_context& with) {
       batches.list("Batches, newest first", true, "upload", statuses),
       batches.one("One batch"),
       members_route(batches),
+      member_route(batches),
       codes(batches),
       batches.act("freeze", "Stops codes, redemptions and new pay lists; credits still arrive",
                   {"operator", "checker"}, reason,

@@ -18,8 +18,9 @@ constexpr std::size_t max_batch_ids = 5'000;
 constexpr std::size_t digest_bytes = 32;
 
 /// Which lines are posted and which are paid, in line numbers. Chunks are decided in order, so
-/// what is posted is one range; they are applied in any order, so what is paid is a list of ranges,
-/// adjoining ones joined.
+/// what is posted is one range; they are applied in any order, so what is paid is a list of ranges.
+/// Neighbours in the list are joined even if numbers between them are free, so that there are as
+/// many ranges as runs of chunks, however many lines were left out.
 void progress_of(json_writer& out, const pb::DisbursementState& now) {
   auto decided = static_cast<int>(now.next_chunk());
   auto known = std::min(decided, now.chunks_size());
@@ -32,12 +33,12 @@ void progress_of(json_writer& out, const pb::DisbursementState& now) {
       out.begin_array().element(first->first()).element(last->last()).end_array();
     first = nullptr;
   };
-  for (auto& chunk : now.chunks()) {
-    auto adjoins = first && chunk.lines().first() == last->last() + 1;
-    if (!chunk.applied() || !adjoins)
+  for (int i = 0; i < known; ++i) {
+    auto& chunk = now.chunks(i);
+    if (!chunk.applied()) {
       close_range();
-    if (!chunk.applied())
       continue;
+    }
     last = &chunk.lines();
     if (!first)
       first = last;
@@ -154,26 +155,46 @@ std::string digest_from(std::string_view text) {
   return out;
 }
 
+/// `batch_ids`, or `batches` for those who guess.
+void read_batches(http::json_reader& in, pb::CreateDisbursement& ask) {
+  for (std::string_view name : {"batch_ids", "batches"})
+    for (auto& text : in.optional_strings(name, max_batch_ids, 64)) {
+      if (auto id = uuid::parse(text))
+        ask.add_batches(id->raw());
+      else
+        in.reject(name, "must hold ids of batches, e.g. from GET /v2/batches");
+    }
+  if (in.has("batch_ids") && in.has("batches"))
+    in.reject("batches", "is another name of batch_ids: give one of them");
+}
+
+/// `amount_minor`, or `amount_each_minor`, as the view calls it.
+void read_amount(http::json_reader& in, pb::CreateDisbursement& ask) {
+  auto amount = in.optional_amount("amount_minor");
+  auto each = in.optional_amount("amount_each_minor");
+  if (amount && each)
+    in.reject("amount_each_minor", "is another name of amount_minor: give one of them");
+  ask.set_amount_each_minor(amount.value_or(each.value_or(0)));
+}
+
 http::route create(const entity_resource& disbursements) {
   return disbursements.create(
       "Drafts a disbursement for the members of a project's batches", {"maker"},
       object_schema(
           {{"project_id", "id"},
            {"name", "text"},
-           {"batch_ids?", R"({"type":"array","items":{"type":"string","format":"uuid"}})"},
-           {"amount_each_minor?", "money"},
+           {"batch_ids?", R"({"type":"array","items":{"type":"string","format":"uuid"},)"
+                          R"("description":"left out: all batches of the project"})"},
+           {"amount_minor?", R"({"type":"integer","format":"int64","minimum":1,)"
+                             R"("description":"minor units, the same for each household; )"
+                             R"(left out: what each one's register row says"})"},
            {"currency?", "currency"}}),
       reads<pb::DisbursementCommand>([](http::json_reader& in, pb::DisbursementCommand& out) {
         auto& ask = *out.mutable_create();
         ask.set_project(require_id(in, "project_id"));
         ask.set_name(in.require_string("name", max_text));
-        for (auto& text : in.optional_strings("batch_ids", max_batch_ids, 64)) {
-          if (auto id = uuid::parse(text))
-            ask.add_batches(id->raw());
-          else
-            in.reject("batch_ids", "must hold ids of batches, e.g. from GET /v2/batches");
-        }
-        ask.set_amount_each_minor(in.optional_amount("amount_each_minor").value_or(0));
+        read_batches(in, ask);
+        read_amount(in, ask);
         ask.set_currency(optional_currency(in, "currency"));
       }));
 }

@@ -309,6 +309,28 @@ void with_view(const entity_resource& of, const http::request& from, const http:
       });
 }
 
+void with_answer(const entity_resource& of, const http::request& from, const http::responder& done,
+                 std::string command, std::function<void(std::string body)> then) {
+  auto to = of.target(from);
+  if (!to)
+    return done(http::problem(of.unknown()));
+  rahat::request ask; // without an id: nothing remembers that it was asked
+  ask.target = *to;
+  ask.command = std::move(command);
+  ask.who = {from.who.user, from.who.role};
+  ask.traceparent = from.traceparent;
+  ask.deadline = from.deadline;
+  of.context()->entities.ask(std::move(ask), [done, unknown = of.unknown(), then = std::move(then)](
+                                                 std::variant<wire::Reply, error> outcome) {
+    if (auto* why = std::get_if<error>(&outcome))
+      return done(http::problem(why->code == errc::not_found ? unknown : *why));
+    auto& reply = std::get<wire::Reply>(outcome);
+    if (reply.status() == 0 && reply.error() != 0)
+      return done(http::problem(to_error(reply)));
+    then(std::move(*reply.mutable_body()));
+  });
+}
+
 namespace {
 
 /// Reads ?project=, ?<parent>= and ?status= into the query.

@@ -11,8 +11,8 @@ namespace rahat::rest {
 
 namespace {
 
-constexpr std::string_view statuses[] = {"opening",  "receiving", "checking", "enrolling",
-                                         "accepted", "rejected",  "abandoned"};
+constexpr std::string_view statuses[] = {"opening",   "receiving", "checking", "enrolling",
+                                         "accepting", "accepted",  "rejected", "abandoned"};
 
 constexpr std::size_t max_file_name = 255;
 
@@ -34,6 +34,7 @@ std::string view_of(const pb::UploadState& now, const entity_ref& self, std::uin
       .number("amount_minor", now.amount_minor())
       .number("batches", now.batches())
       .number("batches_done", now.batches_done())
+      .number("batches_open", now.batches_open())
       .number("members", now.members())
       .text_or_null("reason", now.reason())
       .text("created_by", now.created_by())
@@ -72,6 +73,7 @@ std::string upload_schema() {
                         {"amount_minor", "money"},
                         {"batches", "int"},
                         {"batches_done", "int"},
+                        {"batches_open", "int"},
                         {"members", "int"},
                         {"reason", "text?"},
                         {"created_by", "text"},

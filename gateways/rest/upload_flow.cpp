@@ -336,7 +336,8 @@ private:
   }
 
   void explain(const std::string& status) {
-    if (status == "checking" || status == "enrolling" || status == "accepted" ||
+    if (status == "checking" || status == "enrolling" || status == "accepting" ||
+        status == "accepted" ||
         status == "rejected")
       verdict_ =
           http::problem({errc::idempotency_key_reused,

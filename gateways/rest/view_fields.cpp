@@ -60,6 +60,14 @@ std::vector<std::int64_t> view_fields::numbers(std::string_view name) const {
   return out;
 }
 
+std::vector<std::string> view_fields::texts(std::string_view name) const {
+  std::vector<std::string> out;
+  if (auto* list = doc_->list(name))
+    for (auto& item : *list)
+      out.push_back(item.is_string() ? std::string(item.get_string()) : "");
+  return out;
+}
+
 std::vector<std::pair<std::int64_t, std::int64_t>> view_fields::ranges(
     std::string_view name) const {
   std::vector<std::pair<std::int64_t, std::int64_t>> out;

@@ -20,6 +20,7 @@ public:
   std::int64_t number(std::string_view name) const;
   bool truth(std::string_view name) const;
   std::vector<std::int64_t> numbers(std::string_view name) const;
+  std::vector<std::string> texts(std::string_view name) const;
 
   /// An array of pairs of numbers.
   std::vector<std::pair<std::int64_t, std::int64_t>> ranges(std::string_view name) const;

@@ -38,10 +38,10 @@ std::int64_t add_minor(std::int64_t a, std::int64_t b);
 /// Throws audit_error for a payload that cannot be read.
 ///
 /// A transfer counts for both owners at once. Its notice is the message that its commit numbered
-/// for the credited owner: the k-th transfer mark that names an owner goes with the k-th outbox mark
-/// for that owner, because a host numbers the notices of transfers before any other message, and a
-/// chunk of a pay list is told by the first message to its batch. A transfer between accounts of
-/// one owner has no notice.
+/// for the credited owner: the k-th transfer mark that names an owner goes with the k-th outbox
+/// mark for that owner, because a host numbers the notices of transfers before any other message,
+/// and a chunk of a pay list is told by the first message to its batch. A transfer between accounts
+/// of one owner has no notice.
 class book_delta {
 public:
   /// Transfers that one row made.

@@ -134,7 +134,8 @@ std::optional<audit_finding> check_strays(pqxx::transaction_base& work) {
                               + std::to_string(shard_count - 1) + " AND position < 1) LIMIT 1");
   if (rows.empty())
     return {};
-  return finding_at(pg::journal_row_of(rows[0]), "the row was added: it stands outside every chain");
+  return finding_at(pg::journal_row_of(rows[0]),
+                    "the row was added: it stands outside every chain");
 }
 
 std::optional<audit_finding> check_seqs(pqxx::transaction_base& work) {

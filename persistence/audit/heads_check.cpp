@@ -35,7 +35,8 @@ audit_finding file_finding(const std::optional<heads_line>& line, std::string wh
 } // namespace
 
 heads_check::heads_check(const audit_options& how)
-  : how_(how), reader_(how.folder / "heads.log"), keys_(public_keys::load(how.folder / "heads.pub")) {}
+  : how_(how), reader_(how.folder / "heads.log"),
+    keys_(public_keys::load(how.folder / "heads.pub")) {}
 
 std::optional<audit_finding> heads_check::run(pqxx::transaction_base& work) {
   std::string text;
@@ -118,7 +119,8 @@ audit_finding heads_check::explain(pqxx::transaction_base& work, const signed_he
     out.type = row.type;
   }
   out.what = first == lost.position
-               ? "the row was altered and the chain computed anew: " + signed_at + " had another hash"
+               ? "the row was altered and the chain computed anew: " + signed_at
+                   + " had another hash"
                : "the chain was computed anew from here or from a later row up to position "
                    + std::to_string(lost.position) + ": " + signed_at + " had another hash";
   return out;

@@ -26,8 +26,8 @@ inline constexpr int tries = 5;
 inline constexpr std::size_t heads_line_bytes = 64 << 10;
 } // namespace audit_limits
 
-/// How an auditor is built. `time` and `probe` must outlive it; nullptr takes the system's clock and
-/// a probe that counts nothing.
+/// How an auditor is built. `time` and `probe` must outlive it; nullptr takes the system's clock
+/// and a probe that counts nothing.
 struct audit_options {
   std::string conninfo; // of the service role, application_name included
   uuid node;            // stands in every signed line

@@ -15,8 +15,8 @@ namespace rahat {
 ///   ...
 ///   audit.stop();    // signs once more, joins; the destructor does it otherwise
 ///
-/// books, recount, verify and sign_now block, are thread-safe and work without `start` as well; they
-/// throw audit_error and pqxx's errors.
+/// books, recount, verify and sign_now block, are thread-safe and work without `start` as well;
+/// they throw audit_error and pqxx's errors.
 class pg_auditor final : public auditor {
 public:
   explicit pg_auditor(audit_options how);

@@ -22,7 +22,7 @@ public:
   virtual void verified(const verify_report& report) { (void)report; }
   /// Heads that were signed into the file now.
   virtual void heads_signed(std::uint64_t heads, std::int64_t at_us) { (void)heads, (void)at_us; }
-  /// A background pass failed (the database is away, the file cannot be written); it is tried again.
+  /// A background pass failed (the database is away, the file cannot be written): tried again.
   virtual void pass_failed() {}
 };
 

@@ -48,7 +48,8 @@ std::string id_of(const pkey& key) {
 
 std::string private_pem(const pkey& key) {
   bio out{BIO_new(BIO_s_mem())};
-  if (PEM_write_bio_PKCS8PrivateKey(out.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1)
+  if (PEM_write_bio_PKCS8PrivateKey(out.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr)
+      != 1)
     throw audit_error{"cannot write the audit's key as PEM"};
   return text_of(out);
 }
@@ -106,7 +107,8 @@ signing_key signing_key::load_or_make(const std::filesystem::path& file,
   const auto text = read_small_file(file);
   pkey key{PEM_read_bio_PrivateKey(reader_of(text).get(), nullptr, nullptr, nullptr)};
   if (!key)
-    throw audit_error{"the audit's key " + file.string() + " is damaged: put it back from a backup"};
+    throw audit_error{"the audit's key " + file.string()
+                      + " is damaged: put it back from a backup"};
   signing_key out{std::move(key)};
   const auto known = public_keys::load(pub);
   if (!known.knows(out.id())) {

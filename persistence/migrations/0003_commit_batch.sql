@@ -1,7 +1,7 @@
 -- One statement a batch: everything that a writer's group of commits changes, in one round trip, so
 -- that no transaction is ever open while a client thinks. Functions carry a version in their name:
--- a release adds commit_batch_v2 beside this one, it never changes it in place, because nodes of the
--- release before still call it.
+-- a release adds commit_batch_v2 beside this one, it never changes it in place, because nodes of
+-- the release before still call it.
 
 -- The service may not touch what has been written once.
 GRANT SELECT, UPDATE ON shard TO rahat_service;

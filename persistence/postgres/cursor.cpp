@@ -24,14 +24,16 @@ digest tag_of(const list_query& q) {
 std::string to_cursor(const list_query& list, const list_place& place) {
   const auto tag = tag_of(list);
   std::array<std::uint8_t, raw_bytes> raw;
+  const auto stamp = static_cast<std::uint64_t>(place.created_us);
   for (std::size_t i = 0; i < 8; ++i)
-    raw[i] = static_cast<std::uint8_t>(static_cast<std::uint64_t>(place.created_us) >> (56 - 8 * i));
+    raw[i] = static_cast<std::uint8_t>(stamp >> (56 - 8 * i));
   std::memcpy(raw.data() + 8, place.id.bytes.data(), place.id.bytes.size());
   std::memcpy(raw.data() + place_bytes, tag.data(), tag_bytes);
   std::string text;
   text.reserve(text_bytes);
   for (std::size_t i = 0; i < raw_bytes; i += 3) {
-    const std::uint32_t three = static_cast<std::uint32_t>(raw[i] << 16 | raw[i + 1] << 8 | raw[i + 2]);
+    const auto three =
+      static_cast<std::uint32_t>(raw[i] << 16 | raw[i + 1] << 8 | raw[i + 2]);
     for (int shift = 18; shift >= 0; shift -= 6)
       text += alphabet[three >> shift & 63];
   }

@@ -32,6 +32,14 @@ std::string one_line(std::string text) {
   return text;
 }
 
+/// Conditions of the server whose SQLSTATE libpqxx 6.4.5 keeps to itself: only the type tells.
+bool is_condition_without_state(const std::exception& e) {
+  return dynamic_cast<const pqxx::transaction_rollback*>(&e) != nullptr // class 40
+         || dynamic_cast<const pqxx::insufficient_resources*>(&e) != nullptr
+         || dynamic_cast<const pqxx::insufficient_privilege*>(&e) != nullptr
+         || dynamic_cast<const pqxx::syntax_error*>(&e) != nullptr; // a table is missing
+}
+
 bool ends_connection(std::string_view state) {
   return state.substr(0, 2) == "08" || state.substr(0, 4) == "57P0";
 }
@@ -75,8 +83,8 @@ failure failure_of(const std::exception& e, bool connection_open) {
   if (dynamic_cast<const pqxx::broken_connection*>(&e) != nullptr
       || dynamic_cast<const pqxx::statement_completion_unknown*>(&e) != nullptr || !connection_open)
     f.what = failure_class::in_doubt;
-  else if (dynamic_cast<const pqxx::transaction_rollback*>(&e) != nullptr)
-    f.what = failure_class::again; // class 40: libpqxx gives it no SQLSTATE
+  else if (is_condition_without_state(e))
+    f.what = failure_class::again;
   else if (sql == nullptr)
     f.what = failure_class::guilty;
   else

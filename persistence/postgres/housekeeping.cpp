@@ -17,6 +17,10 @@ constexpr std::size_t acks_a_turn = 1'000; // beyond, a turn comes at once
 constexpr std::chrono::hours days_every{1};
 
 void prepare_statements(pqxx::connection_base& c) {
+  {
+    pqxx::nontransaction work{c}; // the few acknowledged rows by their keys, never all rows
+    work.exec0("SET enable_hashjoin = off; SET enable_mergejoin = off");
+  }
   c.prepare("delete_acknowledged",
             "DELETE FROM outbox o USING unnest($1::text[], $2::uuid[], $3::text[], $4::uuid[],"
             " $5::bigint[]) a(source_kind, source, target_kind, target, n)"
@@ -25,8 +29,8 @@ void prepare_statements(pqxx::connection_base& c) {
   // Of a committed seq only: what was never committed would be believed. Where newer only.
   c.prepare("save_snapshot",
             "INSERT INTO snapshot AS s (kind, entity, seq, evolve_version, body)"
-            " SELECT $1, $2, $3, $4, $5 WHERE EXISTS (SELECT FROM journal j WHERE j.entity = $2::uuid"
-            " AND j.seq = $3::bigint AND j.kind = $1::text)"
+            " SELECT $1, $2, $3, $4, $5 WHERE EXISTS (SELECT FROM journal j"
+            " WHERE j.entity = $2::uuid AND j.seq = $3::bigint AND j.kind = $1::text)"
             " ON CONFLICT (entity, kind) DO UPDATE SET seq = excluded.seq,"
             " evolve_version = excluded.evolve_version, body = excluded.body"
             " WHERE (s.seq, s.evolve_version) < (excluded.seq, excluded.evolve_version)");

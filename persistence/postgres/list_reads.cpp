@@ -42,8 +42,8 @@ std::string sql_of(unsigned parts) {
     sql += place() + "::bigint, ";
     sql += place() + "::uuid)";
   }
-  return sql + (parts & oldest_first ? " ORDER BY created_us, id" : " ORDER BY created_us DESC, id DESC")
-         + " LIMIT $2";
+  sql += parts & oldest_first ? " ORDER BY created_us, id" : " ORDER BY created_us DESC, id DESC";
+  return sql + " LIMIT $2";
 }
 
 error bad_limit() {
@@ -77,7 +77,8 @@ void prepare_list_reads(pqxx::connection_base& c) {
 outcome<page> read_list(pqxx::connection_base& c, const list_query& q) {
   if (q.limit == 0 || q.limit > limits::page_items)
     return bad_limit();
-  std::vector<std::string> parameters{q.kind, std::to_string(q.limit + 1)}; // one more: is there a next
+  // One more than asked for: is there a next page?
+  std::vector<std::string> parameters{q.kind, std::to_string(q.limit + 1)};
   unsigned parts = q.newest_first ? 0u : unsigned{oldest_first};
   if (q.project) {
     parts |= by_project;

@@ -37,8 +37,8 @@ inline constexpr std::size_t waiting_parked = 10'000;
 inline constexpr std::uint32_t page_items = 200;
 } // namespace limits
 
-/// How the store is built. `clock`, `random` and `probe` must outlive it; nullptr takes the system's
-/// and a probe that counts nothing.
+/// How the store is built. `time`, `chance` and `probe` must outlive it; nullptr takes the
+/// system's and a probe that counts nothing.
 struct store_options {
   std::string conninfo;  // of the service role
   node_identity me;      // names the connections

@@ -3,20 +3,22 @@
 #include "persistence/postgres/decode.hpp"
 #include "persistence/postgres/list_reads.hpp"
 
+#include <algorithm>
+#include <limits>
 #include <pqxx/pqxx>
 
 namespace rahat::pg {
 
 namespace {
 
-using namespace std::string_literals;
-
 /// A snapshot reads its whole transaction from one moment of the database.
 using one_moment = pqxx::transaction<pqxx::repeatable_read, pqxx::readwrite_policy::read_only>;
 
-/// Memory that the server may use to look for duplicates in a list of a million rows; beyond it
-/// spills to disk.
-constexpr const char* duplicates_memory = "SET LOCAL work_mem = '64MB'";
+/// Memory that the server may use to look for duplicates in a list of a million rows; beyond, it
+/// spills to disk. A nested loop over such a list would not end.
+constexpr const char* duplicates_settings =
+  "SET LOCAL work_mem = '64MB'; SET LOCAL enable_nestloop = off;"
+  " SET LOCAL plan_cache_mode = force_custom_plan";
 
 void prepare_entity_reads(pqxx::connection_base& c) {
   const auto columns = std::string{"SELECT "} + journal_columns + " FROM journal ";
@@ -151,7 +153,7 @@ wire::Feed read_feed(pqxx::connection_base& c, const feed_request& what) {
     feed.set_total(number_of(total[0]));
     add_rows(feed, work.exec_prepared("upload_rows", id, what.first, what.last, what.limit));
   } else {
-    work.exec0(duplicates_memory);
+    work.exec0(duplicates_settings);
     const bool upload = what.kind == feed_request::what::upload_duplicates;
     const auto rows = work.exec_prepared(upload ? "upload_duplicates" : "line_duplicates", id,
                                          std::max(1u, what.limit)); // one, for its count of all

@@ -31,6 +31,9 @@ std::string session_conninfo(const store_options& how, std::string_view part) {
   auto options = fields["options"];
   options += setting("lock_timeout", how.lock_timeout);
   options += setting("idle_in_transaction_session_timeout", how.idle_in_transaction_timeout);
+  // Plans are kept for the session's life: one that was made while a table was small must not scan
+  // it when it is large.
+  options += " -c enable_seqscan=off";
   options += " -c client_min_messages=error -c bytea_output=hex -c jit=off -c TimeZone=UTC";
   return with_field(text, "options", options);
 }
@@ -40,8 +43,8 @@ std::shared_ptr<pqxx::connection_base> open_session(const store_options& how,
   auto c = std::make_shared<pqxx::connection>(session_conninfo(how, part));
   const auto found = read_generation(*c);
   if (found != how.now)
-    throw other_generation{"the database is generation " + found.str() + ", this node holds shards of "
-                           + how.now.str() + ": it was promoted or restored"};
+    throw other_generation{"the database is generation " + found.str()
+                           + ", this node holds shards of " + how.now.str() + ": it was promoted or restored"};
   require_durable(*c);
   return c;
 }

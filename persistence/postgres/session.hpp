@@ -29,7 +29,8 @@ public:
 /// "rahat/<node>/<incarnation>/<part>".
 std::string session_conninfo(const store_options& how, std::string_view part);
 
-/// A shared_ptr, because pqxx::connection_base has no virtual destructor: it remembers the right one.
+/// A shared_ptr, because pqxx::connection_base has no virtual destructor and that remembers the
+/// right one.
 /// Connects, checks the generation and that commits are durable. Throws other_generation,
 /// unsafe_server, generation_error (a standby) and pqxx's errors.
 std::shared_ptr<pqxx::connection_base> open_session(const store_options& how,

@@ -25,6 +25,11 @@
 ///   static query_keys keys(const state&);
 ///   static std::vector<owned_total> totals(const state&); // known balances, one sum a currency
 ///
+/// and, if an entity may have commits before clients can see it (it answered somebody who asked, it
+/// sent money back; a batch that is still enrolling):
+///
+///   static bool exists(const state&); // false: clients get not_found, lists leave it out
+///
 /// and, if it does work of its own:
 ///
 ///   static bool has_work(const state&);
@@ -63,6 +68,9 @@ public:
 
   /// The JSON of an Answer.
   virtual std::string render(std::string_view answer) const = 0;
+
+  /// Whether clients see the entity; without commits it is never asked.
+  virtual bool exists() const = 0;
 
   virtual query_keys keys() const = 0;
   virtual std::vector<owned_total> totals() const = 0;
@@ -154,6 +162,13 @@ public:
 
   std::string render(std::string_view answer) const override {
     return show_.render(parsed<typename D::answer>(answer, "an answer is unreadable"));
+  }
+
+  bool exists() const override {
+    if constexpr (requires { D::exists(state_); })
+      return D::exists(state_);
+    else
+      return true;
   }
 
   query_keys keys() const override { return D::keys(state_); }

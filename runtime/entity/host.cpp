@@ -239,6 +239,10 @@ void host::take_request(mail_request m) {
     m.done(error{errc::timed_out, "the request waited longer than its deadline: try again", {}});
     return;
   }
+  if (m.ask.id.is_nil()) { // a question has no retry to be told from
+    decide_request(std::move(m));
+    return;
+  }
   if (auto* mark = requests_.find(m.ask.id)) {
     answer_repeated(*mark, std::move(m));
     return;
@@ -390,6 +394,12 @@ void host::take_look(mail_look m) {
   }
   if (seq_ == 0) {
     m.done(error{errc::not_found, "there is no such " + self_.kind, {}});
+    return;
+  }
+  if (!model_->exists()) { // nothing that clients see has happened, as far as that has committed
+    hold([done = m.done.take(), kind = self_.kind](std::uint64_t, const error* failure) {
+      done(failure != nullptr ? *failure : error{errc::not_found, "there is no such " + kind, {}});
+    });
     return;
   }
   if (committed_ == seq_) { // the common case costs no allocation

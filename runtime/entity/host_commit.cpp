@@ -52,6 +52,9 @@ void host::commit_decision(decision d, const cause& why) {
     answer_unchanged(d, why);
     return;
   }
+  // Before anything has evolved: the request is refused and the entity goes on.
+  must_hold(why.request == nullptr || !why.request->ask.id.is_nil(),
+            "a question without a request id would change the entity");
   try {
     make_commit(d, why);
   } catch (const std::exception& e) {
@@ -207,7 +210,8 @@ void host::mark_timers(const decision& d, const cause& why, commit& c, wire::Com
 }
 
 void host::publish(const decision& d, commit& c) {
-  c.queries.push_back({self_.kind, self_.id, model_->keys(), *view()});
+  if (model_->exists())
+    c.queries.push_back({self_.kind, self_.id, model_->keys(), *view()});
   for (auto& entry : d.published())
     c.queries.push_back({entry.kind, entry.id, entry.keys, model_->render(entry.answer)});
 }
@@ -305,8 +309,9 @@ void host::hold_effects(const cause& why, const commit& c) {
     transfers += p.count;
   held_.push_back(
     {seq_, [this, transfers,
-            event = live_event{self_, seq_, shard_, 0, c.type, c.at_us, c.queries.front().keys.project,
-                               view()}](std::uint64_t position, const error* failure) mutable {
+            event = live_event{self_, seq_, shard_, 0, c.type, c.at_us, model_->keys().project,
+                               model_->exists() ? view() : nullptr}](
+             std::uint64_t position, const error* failure) mutable {
        if (failure != nullptr)
          return;
        if (transfers > 0)

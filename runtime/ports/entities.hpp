@@ -18,7 +18,7 @@ namespace rahat {
 struct request {
   entity_ref target;
   std::string command;            // serialised Command of the target's kind
-  uuid id;                        // request_id_of(...)
+  uuid id; // request_id_of(...); nil: a question, which is not remembered and must change nothing
   std::uint64_t payload_hash = 0; // keyed, over the plaintext
   principal who;
   std::string traceparent;
@@ -52,7 +52,7 @@ public:
   /// silently. A refusal that was committed comes as error too.
   virtual void ask(request r, reply_callback done) = 0;
 
-  /// Reads an entity; not_found when nothing was ever committed for it.
+  /// Reads an entity; not_found when nothing was ever committed for it, or nothing that clients see.
   virtual void look(const entity_ref& target, std::chrono::steady_clock::time_point deadline,
                     view_callback done) = 0;
 };

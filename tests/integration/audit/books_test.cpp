@@ -164,6 +164,12 @@ TEST_F(audit_books, money_on_an_account_that_nobody_owns_shows_in_a_recount) {
   EXPECT_EQ(report.differences.front().owner, entity_ref{});
 }
 
+TEST_F(audit_books, money_in_a_currency_that_its_account_does_not_have_shows_in_a_recount) {
+  w.live();
+  w.sql("UPDATE account SET currency = 'USD' WHERE role = 'vendor'");
+  EXPECT_EQ(follower.recount().imbalance_minor, 2 * 110);
+}
+
 TEST_F(audit_books, a_journal_that_ends_before_the_watermark_is_an_error) {
   w.live();
   follower.books();

@@ -73,9 +73,10 @@ TEST_F(audit_verify, an_altered_payload_is_named) {
 
 TEST_F(audit_verify, every_other_column_is_covered) {
   const auto at = three_notes();
-  for (const char* change : {"principal = 'somebody else'", "at_us = at_us + 1", "type = 'vendor.x'",
-                             "epoch = epoch + 1", "hash = decode(repeat('11', 32), 'hex')",
-                             "kind = 'vendos'", "entity = gen_random_uuid()", "seq = seq + 100"}) {
+  for (const char* change : {"principal = 'somebody else'", "at_us = at_us + 1",
+                             "type = 'vendor.x'", "epoch = epoch + 1",
+                             "hash = decode(repeat('11', 32), 'hex')", "kind = 'vendos'",
+                             "entity = gen_random_uuid()", "seq = seq + 100"}) {
     w.sql("CREATE TABLE before AS SELECT * FROM journal" + row(at));
     w.sql(std::string{"UPDATE journal SET "} + change + row(at));
     SCOPED_TRACE(change);
@@ -88,7 +89,8 @@ TEST_F(audit_verify, every_other_column_is_covered) {
 
 TEST_F(audit_verify, a_row_removed_from_the_middle_is_named_with_its_entity) {
   const auto at = three_notes();
-  const auto seq = w.sql("DELETE FROM journal" + row(at) + " RETURNING seq")[0][0].as<std::string>();
+  const auto gone = w.sql("DELETE FROM journal" + row(at) + " RETURNING seq");
+  const auto seq = gone[0][0].as<std::string>();
   const auto found = expect_found(at, "removed");
   EXPECT_EQ(found.entity, w.vendor);
   EXPECT_EQ(found.type, "");

@@ -113,8 +113,8 @@ private:
 
 /// Positions dense, links whole, head = last row, in every shard.
 void expect_whole_chains(store_kit& kit) {
-  const auto columns = "shard, position, epoch, kind, entity, seq, type, payload, principal, at_us, hash";
-  const auto rows = kit.sql(std::string{"SELECT "} + columns + " FROM journal ORDER BY shard, position");
+  const auto rows = kit.sql(std::string{"SELECT "} + pg::journal_columns
+                            + " FROM journal ORDER BY shard, position");
   std::map<shard_id, std::pair<std::uint64_t, digest>> head;
   for (const auto& r : rows) {
     const auto row = pg::journal_row_of(r);
@@ -124,7 +124,9 @@ void expect_whole_chains(store_kit& kit) {
     hash = chain::next(hash, row);
     ASSERT_EQ(row.hash, view(hash)) << "shard " << row.shard << " position " << row.position;
   }
-  for (const auto& r : kit.sql("SELECT shard, head_position, head_hash FROM shard WHERE head_position > 0")) {
+  const auto heads =
+    kit.sql("SELECT shard, head_position, head_hash FROM shard WHERE head_position > 0");
+  for (const auto& r : heads) {
     const auto& [position, hash] = head[static_cast<shard_id>(r[0].as<int>())];
     EXPECT_EQ(pg::number_of(r[1]), position);
     EXPECT_EQ(pg::bytes_of(r[2]), view(hash));
@@ -146,8 +148,8 @@ void expect_all_landed_once(store_kit& kit, std::vector<std::shared_ptr<busy_hos
   for (auto& h : hosts)
     ASSERT_TRUE(h->wait()) << h->self().str() << " heard of " << h->told().size();
   for (auto& h : hosts) {
-    const auto rows = kit.sql("SELECT seq, position FROM journal WHERE entity = '" + h->self().id.str()
-                              + "' ORDER BY seq");
+    const auto rows = kit.sql("SELECT seq, position FROM journal WHERE entity = '"
+                              + h->self().id.str() + "' ORDER BY seq");
     ASSERT_EQ(rows.size(), goal);
     const auto told = h->told();
     for (pqxx::result::size_type i = 0; i < rows.size(); ++i) {
@@ -214,6 +216,24 @@ TEST(hard_store, lines_cut_before_and_after_the_commit_are_told_apart) {
   expect_all_landed_once(kit, hosts, goal);
   EXPECT_GT(probe.yes, 3);
   EXPECT_GT(probe.no, 3);
+}
+
+TEST(hard_store, conditions_of_the_server_are_waited_out) {
+  std::uint64_t goal = 20;
+  store_kit kit;
+  for (const auto* state : {"40001", "40P01", "42501", "42883", "53100", "53200", "53300", "55P03",
+                            "57014", "57P01", "58030", "25006"}) {
+    SCOPED_TRACE(state);
+    const entity_ref self{"probe", derive_id({state})};
+    auto h = std::make_shared<busy_host>(kit.store(), self, goal);
+    kit.refuse_batches(state, 2);
+    h->start();
+    ASSERT_TRUE(h->wait());
+    const auto count =
+      kit.sql("SELECT count(*) FROM journal WHERE entity = '" + self.id.str() + "'");
+    EXPECT_EQ(count[0][0].as<std::uint64_t>(), goal);
+  }
+  expect_whole_chains(kit);
 }
 
 TEST(hard_store, another_generation_fences_every_shard) {

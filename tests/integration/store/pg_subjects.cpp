@@ -62,7 +62,7 @@ std::string name_of(const testing::TestParamInfo<subject>& info) {
 
 } // namespace
 
-// Retention follows the database's clock here, which nobody moves: see request_days_test.cpp.
+// Retention follows the database's clock here, which nobody moves: see rights_test.cpp.
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(store_retention);
 
 INSTANTIATE_TEST_SUITE_P(postgres, store_conformance, subjects(), name_of);

@@ -109,8 +109,10 @@ pqxx::result store_kit::sql(const std::string& text) {
 }
 
 int store_kit::kill_writers() {
-  return static_cast<int>(sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ="
-                              " current_database() AND application_name LIKE '%/writer-%'").size());
+  const auto killed = sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                          " WHERE datname = current_database()"
+                          " AND application_name LIKE '%/writer-%'");
+  return static_cast<int>(killed.size());
 }
 
 void store_kit::refuse_batches(const std::string& sqlstate, int n) {

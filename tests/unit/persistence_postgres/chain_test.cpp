@@ -28,7 +28,8 @@ transfer some_transfer() {
 }
 
 link some_link(std::string_view payload) {
-  return {513, 0x0102030405060708, 9, "probe", derive_id({"e"}), 11, "probe.noted", -5, "सीता", payload};
+  return {513, 0x0102030405060708, 9, "probe", derive_id({"e"}), 11, "probe.noted", -5, "सीता",
+          payload};
 }
 
 TEST(chain, a_link_has_the_frozen_layout) {

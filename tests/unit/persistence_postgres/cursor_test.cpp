@@ -14,7 +14,7 @@ list_query some_list() {
 
 TEST(cursor, comes_back_as_it_went) {
   auto q = some_list();
-  for (const auto created : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{1'795'172'400'123'456}}) {
+  for (const std::int64_t created : {0L, -1L, 1'795'172'400'123'456L}) {
     const list_place place{created, derive_id({"x", std::to_string(created)})};
     q.cursor = to_cursor(q, place);
     EXPECT_EQ(q.cursor.size(), 40u);

@@ -32,6 +32,7 @@ inline pb::BatchMessage enroll(std::uint32_t first = 0, std::uint32_t last = 2,
   auto& ask = *m.mutable_enroll();
   ask.set_upload(its_upload.id.raw());
   ask.set_project(its_project.id.raw());
+  ask.set_index(first / batch::max_members);
   ask.set_first(first);
   ask.set_last(last);
   for (auto ordinal : excluded)
@@ -129,6 +130,13 @@ inline pb::BatchCommand redeem(std::int64_t amount_minor = 400, const std::strin
   ask.set_currency("NPR");
   ask.set_code_hash(hash_of(code));
   ask.set_client_id(std::move(id));
+  return c;
+}
+
+inline pb::BatchCommand list_members(std::uint32_t from = 0, std::uint32_t limit = 200) {
+  pb::BatchCommand c;
+  c.mutable_list_members()->set_from_index(from);
+  c.mutable_list_members()->set_limit(limit);
   return c;
 }
 

@@ -15,7 +15,7 @@ TEST(redemption, moves_money_from_the_wallet_to_the_vendors_account) {
   EXPECT_EQ(t.credit_owner, a_vendor);
   EXPECT_EQ(t.amount_minor, 400);
   EXPECT_EQ(t.reference, member(0).str());
-  EXPECT_EQ(t.purpose, purpose_of(batch_self, "redemption", "till 1, no 1"));
+  EXPECT_EQ(t.purpose, purpose_of(batch_self, "redemption", a_vendor.id.raw() + "till 1, no 1"));
   EXPECT_EQ(out.after.balances(0), 600);
   EXPECT_EQ(out.after.redeemed_minor(), 400);
   pb::BatchAnswer answer;
@@ -54,6 +54,17 @@ TEST(redemption, an_id_buys_once_whatever_else_is_sent_with_it) {
   EXPECT_EQ(now.when(redeem(100)).error_name(), "already_exists");
   EXPECT_EQ(now.when(redeem(200)).error_name(), "already_exists");
   EXPECT_EQ(now.when(redeem(100, "4711", "till 1, no 2")).error_name(), "");
+}
+
+TEST(redemption, the_same_id_at_two_vendors_is_two_purchases) {
+  entity_ref other{"vendor", derive_id({"another vendor"})};
+  auto now = then(ready().told(vendor_is(pb::VENDOR_VERIFIED, other)));
+  now = then(then(now.when(redeem(100, "4711", "1"))).when(issue()));
+  auto out = now.when(redeem(100, "4711", "1", member(0), other));
+  EXPECT_EQ(out.error_name(), "");
+  EXPECT_EQ(out.after.balances(0), 800);
+  auto again = then(then(out).when(issue()));
+  EXPECT_EQ(again.when(redeem(100, "4711", "1", member(0), other)).error_name(), "already_exists");
 }
 
 TEST(redemption, without_an_id_the_requests_is_used) {

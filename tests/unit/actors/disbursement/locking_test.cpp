@@ -89,6 +89,19 @@ TEST(disbursement_lock, ignores_what_another_project_says) {
   EXPECT_EQ(hears(paying(), fact).events(), "");
 }
 
+/// News and the answer to a former lock list no batches of this one: they are not its answer.
+TEST(disbursement_lock, waits_for_the_answer_to_its_own_question) {
+  EXPECT_EQ(hears(locking(), project_fact(pb::PROJECT_ACTIVE, 0, 0)).events(), "");
+  auto again = after_command(after_command(locked(), scenes::reject(), "checker"), lock());
+  EXPECT_EQ(hears(again, project_fact(pb::PROJECT_ACTIVE, 0, 0)).events(), "");
+  EXPECT_EQ(hears(again, project_fact(pb::PROJECT_ACTIVE, 2, 1)).events(), "");
+  EXPECT_EQ(hears(again, project_fact(pb::PROJECT_ACTIVE, 2, 2)).events(), "lock_spread");
+  auto question = given_one(draft()).when(lock());
+  auto asked =
+      detail::parsed<pb::ProjectMessage>(question.made.told().at(0).bytes, "unreadable").ask();
+  EXPECT_EQ(asked.list(), list(1).raw());
+}
+
 TEST(disbursement_lock, orders_chunks_by_the_list_not_by_arrival) {
   auto spread = after_message(locking(), project_fact(pb::PROJECT_ACTIVE, 2));
   auto backwards = after_message(after_message(spread, batch_locked(1)), batch_locked(0));
@@ -218,7 +231,7 @@ TEST(disbursement_lock, looks_for_persons_in_two_batches) {
 TEST(disbursement_lock, again_makes_another_list_and_lets_late_batches_go) {
   auto again = after_command(after_command(locked(), scenes::reject(), "checker"), lock());
   EXPECT_EQ(again.list(), list(2).raw());
-  auto spread = hears(again, project_fact(pb::PROJECT_ACTIVE, 2));
+  auto spread = hears(again, project_fact(pb::PROJECT_ACTIVE, 2, 2));
   EXPECT_EQ(spread.effects(), "tell batch lock, tell batch lock") << "its account is open already";
   auto late = hears(spread.after, batch_locked(0, 1));
   EXPECT_EQ(late.events(), "");

@@ -92,13 +92,15 @@ command cancel() {
   return ask;
 }
 
-message project_fact(pb::ProjectStatus status, int batches) {
+message project_fact(pb::ProjectStatus status, int batches, int round) {
   message told;
   auto& fact = *told.mutable_project();
   fact.set_project(project.id.raw());
   fact.set_status(status);
   fact.set_currency("NPR");
   fact.set_budget_account(budget_account().raw());
+  if (round != 0)
+    fact.set_list(list(round).raw());
   for (int i = 0; i < batches; ++i) {
     auto& entry = *fact.add_batches();
     entry.set_id(batch(i).id.raw());

@@ -33,7 +33,8 @@ command pause(const std::string& reason = "flood");
 command resume();
 command cancel();
 
-message project_fact(pb::ProjectStatus status, int batches = 0);
+/// The project's answer to the lock of that round; round 0: news that nobody asked for.
+message project_fact(pb::ProjectStatus status, int batches = 0, int round = 1);
 /// What batch i answers when it has locked its lines.
 message batch_locked(int i, int round = 1);
 message batch_refused(int i);

@@ -56,6 +56,8 @@ std::map<std::string, std::function<outcome(given_one)>> inputs() {
   };
   hears("project active", project, project_fact(pb::PROJECT_ACTIVE, 2));
   hears("project suspended", project, project_fact(pb::PROJECT_SUSPENDED));
+  hears("project news active", project, project_fact(pb::PROJECT_ACTIVE, 0, 0));
+  hears("project news suspended", project, project_fact(pb::PROJECT_SUSPENDED, 0, 0));
   hears("batch locked", batch(1), batch_locked(1));
   hears("batch refused", batch(1), batch_refused(1));
   hears("reserve refused", project, reserve_refused());

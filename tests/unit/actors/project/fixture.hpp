@@ -75,6 +75,8 @@ inline pb::ProjectMessage batch_opened(const entity_ref& batch = a_batch,
   pb::ProjectMessage m;
   assign(*m.mutable_batch_opened()->mutable_batch(), batch);
   m.mutable_batch_opened()->set_members(members);
+  m.mutable_batch_opened()->set_upload(an_upload.id.raw());
+  m.mutable_batch_opened()->set_index(3);
   return m;
 }
 

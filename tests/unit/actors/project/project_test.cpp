@@ -1,6 +1,7 @@
 #include "actors/project/project.hpp"
 
 #include "actors/disbursement/disbursement.pb.h"
+#include "actors/upload/upload.pb.h"
 #include "tests/unit/actors/project/fixture.hpp"
 #include "tests/unit/actors/support/playground.hpp"
 
@@ -112,6 +113,20 @@ TEST(project, tells_its_batches_only_to_those_who_ask_for_them) {
   EXPECT_EQ(with.at_us(), test_now_us);
 }
 
+/// So that an asker tells the answer to its question from news and from older answers.
+TEST(project, says_in_an_answer_what_was_asked_and_in_news_nothing) {
+  auto question = ask_from(a_disbursement, true);
+  question.mutable_ask()->set_list("list 7");
+  auto fact = [](const outcome_of<project>& out) {
+    pb::DisbursementMessage news;
+    EXPECT_TRUE(news.ParseFromString(out.made.told().at(0).bytes));
+    return news.project();
+  };
+  auto asked = active(1).told(question);
+  EXPECT_EQ(fact(asked).list(), "list 7");
+  EXPECT_EQ(fact(then(asked).when(suspend())).list(), "");
+}
+
 TEST(project, lists_a_batch_once) {
   auto once = then(active(1).told(batch_opened()));
   auto out = once.told(batch_opened());
@@ -128,11 +143,36 @@ TEST(project, answers_but_does_not_remember_beyond_its_bound_of_askers) {
   EXPECT_EQ(out.effects(), "tell batch project");
 }
 
-TEST(project, parks_a_batch_beyond_its_bound) {
+pb::BatchJoinedProject word_to_upload(const outcome_of<project>& out) {
+  EXPECT_EQ(out.made.told().at(0).to, an_upload);
+  pb::UploadMessage news;
+  EXPECT_TRUE(news.ParseFromString(out.made.told().at(0).bytes));
+  return news.joined();
+}
+
+TEST(project, tells_the_upload_that_its_batch_has_joined) {
+  auto word = word_to_upload(active(1).told(batch_opened()));
+  EXPECT_EQ(word.index(), 3u);
+  EXPECT_EQ(word.refused(), "");
+}
+
+TEST(project, turns_a_batch_away_beyond_its_bound_and_tells_the_upload) {
   auto state = active(1).state();
-  for (int i = 0; i < project::max_batches; ++i)
+  for (int i = 0; i < project::max_batches - 1; ++i)
     state.add_batches()->set_id(derive_id({"batch", std::to_string(i)}).raw());
-  EXPECT_THROW(world(state).as(project_self).told(batch_opened()), broken_invariant);
+  auto last = world(state).as(project_self).told(batch_opened());
+  EXPECT_EQ(last.events(), "batch_joined");
+  auto full = then(last);
+  pb::UploadMessage fact;
+  ASSERT_TRUE(fact.ParseFromString(full.told(ask_from(an_upload)).made.told().at(0).bytes));
+  EXPECT_TRUE(fact.project().full()) << "no further upload is begun";
+  auto out = full.told(batch_opened({"batch", derive_id({"one more"})}));
+  EXPECT_EQ(out.events(), "batch_turned_away");
+  EXPECT_EQ(out.after.batches_size(), project::max_batches);
+  auto word = word_to_upload(out);
+  EXPECT_EQ(word.index(), 3u);
+  EXPECT_EQ(word.refused(),
+            "the project has 5000 batches: upload these households to another project");
 }
 
 TEST(project, refuses_a_reserve_beyond_its_bound) {

@@ -76,7 +76,8 @@ TEST_P(enrolment, every_good_household_becomes_a_member_once) {
 TEST_P(enrolment, no_batch_opens_before_all_have_their_members) {
   upload_rows(pb::UPLOAD_ALL, 10'001, 0);
   while (all_.step()) {
-    bool accepted = state().status() == pb::UPLOAD_ACCEPTED;
+    bool accepted =
+        state().status() == pb::UPLOAD_ACCEPTING || state().status() == pb::UPLOAD_ACCEPTED;
     for (std::uint32_t index = 0; index < 2; ++index)
       if (!accepted) {
         EXPECT_NE(batch_state(index).status(), pb::BATCH_OPEN);
@@ -84,6 +85,24 @@ TEST_P(enrolment, no_batch_opens_before_all_have_their_members) {
   }
   EXPECT_EQ(batch_state(0).status(), pb::BATCH_OPEN);
   EXPECT_EQ(batch_state(1).status(), pb::BATCH_OPEN);
+}
+
+/// A client that sees `accepted` may lock "all batches" at once.
+TEST_P(enrolment, accepted_means_that_every_batch_is_open_and_known_to_the_project) {
+  upload_rows(pb::UPLOAD_ALL, 30'001, 0);
+  bool was_accepting = false;
+  while (all_.step()) {
+    was_accepting = was_accepting || state().status() == pb::UPLOAD_ACCEPTING;
+    if (state().status() != pb::UPLOAD_ACCEPTED)
+      continue;
+    ASSERT_EQ(all_.state_of<project>(a_project.id).batches_size(), 4);
+    for (std::uint32_t index = 0; index < 4; ++index)
+      ASSERT_EQ(batch_state(index).status(), pb::BATCH_OPEN);
+  }
+  EXPECT_TRUE(was_accepting);
+  EXPECT_EQ(state().status(), pb::UPLOAD_ACCEPTED);
+  EXPECT_EQ(state().batches_open(), 4u);
+  all_.check_replay();
 }
 
 TEST_P(enrolment, one_repeated_row_refuses_the_whole_register) {

@@ -78,6 +78,19 @@ inline pb::UploadMessage batch_enrolled(std::uint32_t index, std::uint32_t membe
   return m;
 }
 
+inline pb::UploadMessage batch_joined(std::uint32_t index, std::string refused = "") {
+  pb::UploadMessage m;
+  m.mutable_joined()->set_index(index);
+  m.mutable_joined()->set_refused(std::move(refused));
+  return m;
+}
+
+inline pb::UploadMessage project_is_full() {
+  auto m = project_is(pb::PROJECT_ACTIVE);
+  m.mutable_project()->set_full(true);
+  return m;
+}
+
 /// What the store says about repeated households.
 inline wire::Feed repeated(std::uint64_t total, std::uint32_t ordinal = 1) {
   wire::Feed feed;

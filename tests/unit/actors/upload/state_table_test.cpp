@@ -32,6 +32,13 @@ upload_world enrolling(std::uint32_t rows) {
   return then(checking(received(pb::UPLOAD_ALL, rows)).feed({}).proceed());
 }
 
+upload_world accepting(std::uint32_t rows) {
+  auto now = enrolling(rows);
+  for (std::uint32_t index = 0; index < (rows + 9'999) / 10'000; ++index)
+    now = then(now.told(batch_enrolled(index, std::min(10'000u, rows - index * 10'000))));
+  return now;
+}
+
 std::map<std::string, upload_world> statuses() {
   return {
       {"none", upload_world().as(upload_self)},
@@ -43,7 +50,9 @@ std::map<std::string, upload_world> statuses() {
       {"checking (no row)", checking(receiving())},
       {"enrolling", enrolling(3)},
       {"enrolling (two left)", enrolling(10'001)},
-      {"accepted", then(enrolling(3).told(batch_enrolled(0, 3)))},
+      {"accepting", accepting(3)},
+      {"accepting (two left)", accepting(10'001)},
+      {"accepted", then(accepting(3).told(batch_joined(0)))},
       {"rejected", then(with_bad_row().feed({}).proceed())},
       {"abandoned", then(receiving().when(abandon()))},
   };
@@ -95,6 +104,9 @@ TEST(upload_state_table, is_what_the_decider_does) {
       {"project is suspended", message(project_is(pb::PROJECT_SUSPENDED))},
       {"project is closed", message(project_is(pb::PROJECT_CLOSED))},
       {"project does not exist", message(project_is(pb::PROJECT_NONE))},
+      {"project is full", message(project_is_full())},
+      {"batch joined", message(batch_joined(0))},
+      {"batch turned away", message(batch_joined(0, "the project is full"))},
       {"batch enrolled", message(batch_enrolled(0, 3))},
       {"timer", [](upload_world now) { return now.fired(upload::abandon_timer); }},
       {"check", check({})},

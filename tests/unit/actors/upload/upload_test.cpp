@@ -148,8 +148,42 @@ TEST(upload, makes_no_batch_of_rows_that_are_all_repeated) {
   EXPECT_EQ(out.effects(), "stage, tell batch enroll");
   auto accepted = then(out).told(batch_enrolled(0, 10'000));
   EXPECT_EQ(accepted.effects(), "tell batch accept");
-  EXPECT_EQ(accepted.after.status(), pb::UPLOAD_ACCEPTED);
+  EXPECT_EQ(accepted.after.status(), pb::UPLOAD_ACCEPTING);
   EXPECT_EQ(accepted.after.members(), 10'000u);
+  auto finished = then(accepted).at(test_now_us + 9).told(batch_joined(0));
+  EXPECT_EQ(finished.after.status(), pb::UPLOAD_ACCEPTED) << "the batch that was not made is not waited for";
+  EXPECT_EQ(finished.after.accepted_us(), test_now_us + 9);
+  EXPECT_THROW(then(accepted).told(batch_joined(1)), broken_invariant);
+}
+
+TEST(upload, says_why_a_batch_could_not_join_and_is_never_called_accepted) {
+  auto now = receiving(pb::UPLOAD_ALL);
+  for (std::uint32_t i = 0; i < 11; ++i)
+    now = then(now.when(chunk(i, 1'000, i * 1'000)));
+  now = then(then(now.when(close_after(11))).feed({}).proceed());
+  now = then(then(now.told(batch_enrolled(0, 10'000))).told(batch_enrolled(1, 1'000)));
+  auto refused = now.told(batch_joined(1, "the project has 5000 batches"));
+  EXPECT_EQ(refused.events(), "batch_joined");
+  EXPECT_EQ(refused.after.reason(), "1 of 2 batches could not join: the project has 5000 batches");
+  auto last = then(refused).told(batch_joined(0));
+  EXPECT_EQ(last.after.status(), pb::UPLOAD_ACCEPTING);
+  EXPECT_EQ(last.after.batches_open(), 1u);
+}
+
+TEST(upload, parks_a_batch_that_joins_twice) {
+  auto now = receiving(pb::UPLOAD_ALL);
+  for (std::uint32_t i = 0; i < 11; ++i)
+    now = then(now.when(chunk(i, 1'000, i * 1'000)));
+  now = then(then(now.when(close_after(11))).feed({}).proceed());
+  now = then(then(now.told(batch_enrolled(0, 10'000))).told(batch_enrolled(1, 1'000)));
+  auto once = then(now.told(batch_joined(1)));
+  EXPECT_THROW(once.told(batch_joined(1)), broken_invariant);
+  EXPECT_THROW(once.told(batch_joined(2)), broken_invariant);
+}
+
+TEST(upload, clients_see_it_once_it_was_opened) {
+  EXPECT_FALSE(upload::exists({}));
+  EXPECT_TRUE(upload::exists(opening().state()));
 }
 
 TEST(upload, moves_its_timer_with_every_chunk) {

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <string>
+#include <sys/types.h>
+#include <utility>
+#include <vector>
+
+/// What the system says of processes, and running some.
+namespace rahat::bench {
+
+/// CPU seconds of a process and all its descendants, those included that have ended and were
+/// waited for by `root` itself.
+double cpu_seconds(pid_t root);
+
+/// Proportional set size of a process and all its descendants in bytes: shared pages count in
+/// parts, so that Postgres' shared buffers count once.
+double pss_bytes(pid_t root);
+
+/// Runs a program to its end and gives what it printed, standard error included. Throws
+/// std::runtime_error with that text when it cannot run or ends with another code than 0. `extra`
+/// is added to the environment.
+std::string output_of(const std::vector<std::string>& argv,
+                      const std::vector<std::pair<std::string, std::string>>& extra = {});
+
+/// Starts a program that runs beside us.
+pid_t start(const std::vector<std::string>& argv);
+
+/// SIGTERM and wait.
+void end(pid_t child);
+
+/// Processes that Ctrl-C ends before it ends us: they run in sessions of their own.
+void remember_child(pid_t child);
+void forget_child(pid_t child);
+
+/// A program by name: in `folder` if given and there, else in PATH or the usual folders of
+/// daemons. Throws std::runtime_error that says what to install.
+std::string find_program(const std::string& name, const std::string& package,
+                         const std::string& folder = {});
+
+/// A TCP port of 127.0.0.1 that was free a moment ago.
+int free_port();
+
+/// A fresh folder that other users may pass; whoever makes it removes it.
+std::string make_folder(const std::string& name);
+
+} // namespace rahat::bench

@@ -1,0 +1,286 @@
+// Client requests: one effect and one answer per id, whatever happens in between.
+#include "tests/unit/entity/stage.hpp"
+
+#include <gtest/gtest.h>
+
+namespace rahat {
+namespace {
+
+const auto one = probe_ref(1);
+
+probe::Command flag(void (probe::Command::*set)(bool)) {
+  probe::Command c;
+  (c.*set)(true);
+  return c;
+}
+
+host_limits small_ring() {
+  host_limits l;
+  l.request_ring = 4;
+  l.speculative = 3;
+  return l;
+}
+
+TEST(requests, a_retry_after_the_commit_hears_the_same_and_does_nothing) {
+  stage s;
+  auto first = s.ask(one, add_of(5), "k");
+  s.settle();
+  s.add(one, 100);
+  s.settle();
+  auto again = s.ask(one, add_of(5), "k");
+  s.settle();
+  EXPECT_EQ(again->times, 1);
+  EXPECT_EQ(again->body(), first->body());
+  EXPECT_EQ(again->reply()->version(), 1u);
+  EXPECT_EQ(s.commits(one), 2u);
+  EXPECT_EQ(s.counts.repeated, 1);
+}
+
+TEST(requests, a_retry_after_a_crash_hears_the_same) {
+  stage s;
+  auto first = s.ask(one, add_of(5), "k");
+  s.settle();
+  s.crash();
+  auto again = s.ask(one, add_of(5), "k");
+  auto other = s.ask(one, add_of(6), "k");
+  s.settle();
+  EXPECT_EQ(again->body(), first->body());
+  EXPECT_EQ(other->code(), "idempotency_key_reused");
+  EXPECT_EQ(s.commits(one), 1u);
+}
+
+TEST(requests, a_request_whose_reply_was_lost_in_a_crash_is_not_done_twice) {
+  stage s;
+  auto lost = s.ask(one, add_of(5), "k");
+  s.hosts.run_all();
+  while (s.commits(one) == 0 && s.db->run_one())
+    ;
+  s.crash();
+  EXPECT_EQ(lost->code(), "unavailable");
+  auto again = s.ask(one, add_of(5), "k");
+  s.settle();
+  EXPECT_EQ(again->body(), R"({"answer":5})");
+  EXPECT_EQ(s.commits(one), 1u);
+}
+
+TEST(requests, a_retry_after_passivation_hears_the_same) {
+  stage s;
+  auto first = s.ask(one, add_of(5), "k");
+  s.settle();
+  s.pass(s.limits.passivate_after * 2);
+  EXPECT_EQ(s.node->resident_count(), 0u);
+  auto again = s.ask(one, add_of(5), "k");
+  s.settle();
+  EXPECT_EQ(again->body(), first->body());
+  EXPECT_EQ(s.commits(one), 1u);
+}
+
+TEST(requests, an_id_that_has_left_the_ring_is_found_in_the_store) {
+  stage s(0, small_ring());
+  auto first = s.ask(one, add_of(5), "k");
+  s.settle();
+  for (int i = 0; i < 10; ++i) {
+    s.add(one);
+    s.settle();
+  }
+  for (bool restarted : {false, true}) {
+    if (restarted)
+      s.crash();
+    auto again = s.ask(one, add_of(5), "k");
+    auto other = s.ask(one, add_of(6), "k");
+    s.settle();
+    EXPECT_EQ(again->body(), first->body());
+    EXPECT_EQ(other->code(), "idempotency_key_reused");
+    EXPECT_EQ(s.commits(one), 11u);
+  }
+}
+
+TEST(requests, a_store_that_cannot_be_asked_decides_nothing) {
+  stage s(0, small_ring());
+  s.ask(one, add_of(5), "k");
+  for (int i = 0; i < 5; ++i) {
+    s.add(one);
+    s.settle();
+  }
+  auto again = s.ask(one, add_of(5), "k");
+  auto behind = s.look(one);
+  s.hosts.run_all();
+  s.db->faults().down();
+  s.settle();
+  EXPECT_EQ(again->code(), "unavailable");
+  EXPECT_EQ(behind->code(), "ok");
+  s.db->faults().heal();
+  EXPECT_EQ(s.commits(one), 6u);
+}
+
+TEST(requests, late_answers_reach_everybody_who_waits) {
+  stage s;
+  auto ask = flag(&probe::Command::set_postpone);
+  auto first = s.ask(one, ask, "k");
+  auto second = s.ask(one, ask, "k");
+  s.settle();
+  auto third = s.ask(one, ask, "k");
+  s.settle();
+  EXPECT_FALSE(first->answered() || second->answered() || third->answered());
+  s.add(one, 7);
+  s.settle();
+  auto answering = s.ask(one, flag(&probe::Command::set_answer), s.fresh_key());
+  auto fourth = s.ask(one, ask, "k"); // its answer is decided and not committed
+  s.hosts.run_all();
+  EXPECT_FALSE(first->answered() || fourth->answered());
+  s.settle();
+  for (auto& h : {first, second, third, fourth}) {
+    EXPECT_EQ(h->times, 1);
+    EXPECT_EQ(h->body(), R"({"answer":7})");
+  }
+  auto fifth = s.ask(one, ask, "k");
+  s.settle();
+  EXPECT_EQ(fifth->body(), R"({"answer":7})");
+}
+
+TEST(requests, who_waits_for_a_late_answer_survives_a_restart_by_asking_again) {
+  stage s;
+  auto ask = flag(&probe::Command::set_postpone);
+  s.add(one, 9);
+  auto first = s.ask(one, ask, "k");
+  s.settle();
+  s.crash();
+  EXPECT_EQ(first->code(), "unavailable");
+  auto again = s.ask(one, ask, "k");
+  s.settle();
+  EXPECT_FALSE(again->answered());
+  s.ask(one, flag(&probe::Command::set_answer), s.fresh_key());
+  s.settle();
+  EXPECT_EQ(again->body(), R"({"answer":9})");
+  EXPECT_EQ(s.commits(one), 3u);
+}
+
+TEST(requests, a_late_answer_without_content_is_the_view) {
+  stage s;
+  auto h = s.ask(one, flag(&probe::Command::set_postpone), "k");
+  s.settle();
+  s.ask(one, flag(&probe::Command::set_answer_with_view), s.fresh_key());
+  s.settle();
+  EXPECT_EQ(h->body(), s.view(one));
+}
+
+TEST(requests, a_postponed_answer_is_not_given_at_once_even_if_nothing_else_happened) {
+  stage s;
+  auto h = s.ask(one, flag(&probe::Command::set_postpone_bare), "k");
+  s.settle();
+  EXPECT_FALSE(h->answered());
+  EXPECT_EQ(s.commits(one), 1u);
+}
+
+TEST(requests, those_who_wait_for_one_answer_are_bounded) {
+  stage s;
+  auto ask = flag(&probe::Command::set_postpone);
+  std::vector<hearing> all;
+  for (std::uint32_t i = 0; i <= s.limits.waiters; ++i) {
+    all.push_back(s.ask(one, ask, "k"));
+    s.settle();
+  }
+  EXPECT_EQ(all.back()->code(), "overloaded");
+  EXPECT_FALSE(all.front()->answered());
+}
+
+/// The lookup in the store reads "no answer yet"; before the host hears that, the answer is decided
+/// (by the entity's own work or a timer) and commits. The client must not wait for ever.
+TEST(requests, an_answer_that_overtakes_a_lookup_is_not_missed) {
+  stage s(0, small_ring());
+  auto ask = flag(&probe::Command::set_postpone);
+  s.ask(one, ask, "k");
+  s.settle();
+  for (int i = 0; i < 6; ++i) {
+    s.add(one);
+    s.settle();
+  }
+  s.ask(one, flag(&probe::Command::set_nothing), s.fresh_key()); // looked up itself
+  auto answering = s.ask(one, flag(&probe::Command::set_answer), s.fresh_key());
+  auto again = s.ask(one, ask, "k");
+  s.settle();
+  EXPECT_EQ(answering->code(), "ok");
+  EXPECT_EQ(again->times, 1);
+  EXPECT_EQ(again->body(), R"({"answer":6})");
+}
+
+TEST(requests, the_same_over_many_interleavings) {
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    stage s(seed, small_ring());
+    auto ask = flag(&probe::Command::set_postpone);
+    auto first = s.ask(one, ask, "k");
+    s.settle();
+    for (int i = 0; i < 6; ++i) {
+      s.add(one);
+      s.settle();
+    }
+    std::vector<hearing> all{first};
+    s.ask(one, flag(&probe::Command::set_answer), s.fresh_key());
+    for (int i = 0; i < 5; ++i) {
+      all.push_back(s.ask(one, ask, "k"));
+      for (auto steps = s.dice() % 6; steps > 0; --steps)
+        s.step();
+    }
+    s.settle();
+    for (auto& h : all) {
+      ASSERT_EQ(h->times, 1);
+      ASSERT_EQ(h->body(), R"({"answer":6})");
+    }
+  }
+}
+
+TEST(requests, if_match_compares_with_what_was_decided_last) {
+  stage s;
+  s.add(one);
+  s.settle();
+  auto r = s.request_of(one, add_of(1), s.fresh_key());
+  r.if_match = 1;
+  auto good = s.ask(r);
+  auto stale = s.request_of(one, add_of(1), s.fresh_key());
+  stale.if_match = 1; // the first one has been decided by then
+  auto bad = s.ask(stale);
+  auto repeated = s.ask(r); // a retry is the same request, whatever has happened since
+  s.settle();
+  EXPECT_EQ(good->code(), "ok");
+  EXPECT_EQ(bad->code(), "precondition_failed");
+  EXPECT_EQ(repeated->body(), good->body());
+}
+
+TEST(requests, mail_past_its_deadline_is_dropped_before_it_is_decided) {
+  stage s;
+  auto r = s.request_of(one, add_of(1), s.fresh_key());
+  r.deadline = s.time.steady() + std::chrono::seconds(1);
+  auto late = s.ask(r);
+  s.time.advance_us(2'000'000);
+  s.settle();
+  EXPECT_EQ(late->code(), "timed_out");
+  EXPECT_EQ(s.commits(one), 0u);
+}
+
+TEST(requests, a_decision_is_told_even_if_its_deadline_has_passed_meanwhile) {
+  stage s;
+  auto r = s.request_of(one, add_of(1), s.fresh_key());
+  r.deadline = s.time.steady() + std::chrono::seconds(1);
+  auto h = s.ask(r);
+  while (!s.db->idle() || s.hosts.waiting() > 0 || s.hosts.alive() == 0)
+    if (s.commits(one) > 0 || !s.step())
+      break;
+  s.time.advance_us(2'000'000);
+  s.settle();
+  EXPECT_EQ(h->code(), "ok");
+}
+
+TEST(requests, a_request_that_cannot_be_decided_is_told_internal_and_harms_nobody) {
+  stage s;
+  s.add(one, 3);
+  auto bad = s.ask(one, flag(&probe::Command::set_fail), s.fresh_key());
+  auto good = s.add(one, 4);
+  s.settle();
+  EXPECT_EQ(bad->code(), "internal");
+  EXPECT_EQ(good->body(), R"({"answer":7})");
+  EXPECT_EQ(s.counts.restarted, 0);
+}
+
+} // namespace
+} // namespace rahat
