@@ -31,8 +31,8 @@ public:
   }
 
   /// Takes a disbursement's transfers as the text that a client would prepare.
-  void prepare(const std::string& disbursement) {
-    auto statement = "COPY (SELECT * FROM transfer WHERE purpose = '" + disbursement
+  void prepare(const std::string& list) {
+    auto statement = "COPY (SELECT * FROM transfer WHERE purpose = '" + list
                      + "' ORDER BY line) TO STDOUT";
     run(to_.get(), statement.c_str(), PGRES_COPY_OUT);
     text_.clear();
@@ -83,12 +83,10 @@ private:
   std::string text_;
 };
 
-void check_paid(const bench_node& node, const distribution& all) {
-  auto rows = node.column("SELECT count(*) FROM transfer WHERE purpose = '" + all.disbursement()
-                          + "'");
-  if (rows.at(0) != std::to_string(all.lines()))
+void check_paid(const distribution& all) {
+  if (auto there = all.transfers(); there != all.lines())
     throw std::runtime_error("a completed disbursement of " + std::to_string(all.lines())
-                             + " lines made " + rows[0] + " transfers");
+                             + " lines made " + std::to_string(there) + " transfers");
 }
 
 } // namespace
@@ -103,9 +101,9 @@ std::vector<measurement> bulk_pay(const settings& how) {
     node.sql("CHECKPOINT");
     auto lock = lines / all.lock();
     auto pay = lines / all.approve_and_pay();
-    check_paid(node, all);
+    check_paid(all);
     if (round == 0) {
-      copy.prepare(all.disbursement());
+      copy.prepare(all.list());
       copy.load();
       continue;
     }

@@ -1,6 +1,7 @@
 #include "bench/distribution.hpp"
 
 #include "apps/rahatctl/demo_register.hpp"
+#include "runtime/decider/id.hpp"
 
 #include <boost/json.hpp>
 #include <chrono>
@@ -15,6 +16,7 @@ namespace json = boost::json;
 
 /// Fine enough for a second's work, and a hundredth of a core at most.
 constexpr std::chrono::milliseconds poll_every{10};
+constexpr double give_up_seconds = 300;
 
 } // namespace
 
@@ -80,8 +82,11 @@ double distribution::approve_and_pay() {
 }
 
 double distribution::wait_completed(double began) {
-  while (!completed())
+  while (!completed()) {
+    if (now_seconds() - began > give_up_seconds)
+      throw std::runtime_error("the payment does not end");
     std::this_thread::sleep_for(poll_every);
+  }
   return now_seconds() - began;
 }
 
@@ -91,6 +96,16 @@ bool distribution::completed() {
   if (status == "locked" || status == "paused" || status == "cancelled")
     throw std::runtime_error("it was not paid: " + json::serialize(view));
   return status == "completed";
+}
+
+std::string distribution::list() const {
+  // As actors/disbursement names a list; ours are locked once.
+  return derive_id({"pay list", uuid::parse(disbursement_).value().raw(), "1"}).str();
+}
+
+std::uint64_t distribution::transfers() const {
+  auto rows = node_.column("SELECT count(*) FROM transfer WHERE purpose = '" + list() + "'");
+  return std::stoull(rows.at(0));
 }
 
 std::uint64_t distribution::lines_paid() {

@@ -30,7 +30,11 @@ public:
   std::uint64_t lines_paid();
   bool completed();
 
-  const std::string& disbursement() const { return disbursement_; }
+  /// How many of its transfers are in the books, counted by Postgres.
+  std::uint64_t transfers() const;
+
+  /// The purpose that its transfers carry.
+  std::string list() const;
   std::uint64_t lines() const { return lines_; }
 
 private:

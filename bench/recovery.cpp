@@ -34,9 +34,13 @@ void fill(const bench_node& node, std::uint64_t entities) {
   say(std::to_string(there) + " entities in the journal");
 }
 
-std::uint64_t transfers_of(const bench_node& node, const distribution& all) {
-  return number_from(node, "SELECT count(*) FROM transfer WHERE purpose = '" + all.disbursement()
-                             + "'");
+template <class Done>
+void wait_for(const char* otherwise, Done done) {
+  for (auto began = now_seconds(); !done();) {
+    if (now_seconds() - began > give_up_seconds)
+      throw std::runtime_error(otherwise);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
 }
 
 /// Kills the node in the middle of a payment; gives the seconds from the new process' start until
@@ -45,22 +49,18 @@ double kill_and_resume(bench_node& node, distribution& all) {
   all.lock();
   all.approve();
   all.begin_pay();
-  while (transfers_of(node, all) < all.lines() / 10)
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  wait_for("the payment did not begin", [&] { return all.transfers() >= all.lines() / 10; });
   node.kill_hard();
-  auto before = transfers_of(node, all);
+  auto before = all.transfers();
   if (before >= all.lines())
     throw std::runtime_error("the payment was over before the node was killed: --lines larger");
   auto began = now_seconds();
   auto ready = node.start_again();
-  while (!all.completed() && all.lines_paid() <= before) {
-    if (now_seconds() - began > give_up_seconds)
-      throw std::runtime_error("the payment did not go on by itself");
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
+  wait_for("the payment did not go on by itself",
+           [&] { return all.completed() || all.lines_paid() > before; });
   auto resumed = now_seconds() - began;
   auto done = all.wait_completed(began);
-  auto after = transfers_of(node, all);
+  auto after = all.transfers();
   if (after != all.lines())
     throw std::runtime_error("after the crash " + std::to_string(after) + " transfers were made for "
                              + std::to_string(all.lines()) + " lines");

@@ -11,7 +11,6 @@
 #include "runtime/telemetry/log.hpp"
 #include "runtime/telemetry/time_text.hpp"
 
-#include <pqxx/pqxx>
 
 namespace rahat {
 
@@ -36,9 +35,8 @@ http::server_options options_of(const config& c, const clock& time) {
 }
 
 std::vector<ops::doctor_row> examine(const std::string& conninfo) {
-  pqxx::connection connection{conninfo};
   std::vector<ops::doctor_row> out;
-  for (auto& f : examine_database(connection))
+  for (auto& f : examine_database(conninfo))
     out.push_back({f.name, f.how == finding::weight::refuse, f.sentence});
   return out;
 }

@@ -24,7 +24,6 @@
 #include <caf/actor_system_config.hpp>
 #include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
-#include <pqxx/pqxx>
 #include <stdexcept>
 #include <thread>
 
@@ -47,7 +46,8 @@ caf::actor_system_config& with_threads(caf::actor_system_config& c, std::int64_t
                              : std::max<std::size_t>(1, std::thread::hardware_concurrency());
   c.set("scheduler.max-threads", threads);
   c.set("scheduler.max-throughput", std::size_t{64}); // then the next actor has its turn
-  c.set("scheduler.policy", getenv("POL") ? caf::atom("stealing") : caf::atom("sharing"));
+  // Waking a sleeping worker costs more than most turns: stealing workers poll a while first.
+  c.set("scheduler.policy", caf::atom("stealing"));
   return c;
 }
 
@@ -148,10 +148,7 @@ void node::parts::open_database() {
 
 void node::parts::take_lease() {
   auto id = load_node_uuid(folder->path());
-  {
-    pqxx::connection connection{database->service_conninfo()};
-    now = read_generation(connection);
-  }
+  now = read_generation(database->service_conninfo());
   me = register_node(database->service_conninfo(), id, settings.node.name, terms_of(settings));
   lease_callbacks calls;
   calls.on_end = [this](lease_end why) {

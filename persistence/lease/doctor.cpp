@@ -75,4 +75,9 @@ std::vector<finding> examine_database(pqxx::connection_base& service) {
   return found;
 }
 
+std::vector<finding> examine_database(const std::string& service_conninfo) {
+  pqxx::connection connection{service_conninfo};
+  return examine_database(connection);
+}
+
 } // namespace rahat

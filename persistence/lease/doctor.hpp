@@ -25,4 +25,7 @@ struct finding {
 /// when all is well. Throws pqxx's errors.
 std::vector<finding> examine_database(pqxx::connection_base& service);
 
+/// The same on a connection of its own.
+std::vector<finding> examine_database(const std::string& service_conninfo);
+
 } // namespace rahat

@@ -46,4 +46,9 @@ generation read_generation(pqxx::connection_base& connection) {
   return parse_generation(row[0].c_str(), row[1].c_str());
 }
 
+generation read_generation(const std::string& conninfo) {
+  pqxx::connection connection{conninfo};
+  return read_generation(connection);
+}
+
 } // namespace rahat

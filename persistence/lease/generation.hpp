@@ -47,4 +47,7 @@ generation parse_generation(std::string_view system_identifier, std::string_view
 /// pqxx's errors otherwise.
 generation read_generation(pqxx::connection_base& connection);
 
+/// The same on a connection of its own.
+generation read_generation(const std::string& conninfo);
+
 } // namespace rahat

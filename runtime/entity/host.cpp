@@ -26,17 +26,23 @@ double seconds(std::chrono::steady_clock::duration d) {
 
 void commit_inbox::committed(std::uint64_t seq, std::uint64_t position) {
   std::unique_lock lock{mutex_};
-  waiting_.committed.emplace_back(seq, position);
+  waiting().committed.emplace_back(seq, position);
   notify(lock);
 }
 
 void commit_inbox::failed(std::uint64_t seq, const commit_refusal& why) {
   std::unique_lock lock{mutex_};
-  if (!waiting_.failure) { // the first one tells the reason; its successors are superseded
-    waiting_.failure = why;
-    waiting_.failed_seq = seq;
+  if (!waiting().failure) { // the first one tells the reason; its successors are superseded
+    waiting().failure = why;
+    waiting().failed_seq = seq;
   }
   notify(lock);
+}
+
+commit_inbox::outcomes& commit_inbox::waiting() {
+  if (!waiting_)
+    waiting_ = std::make_unique<outcomes>();
+  return *waiting_;
 }
 
 void commit_inbox::notify(std::unique_lock<std::mutex>& lock) {
@@ -49,7 +55,8 @@ void commit_inbox::notify(std::unique_lock<std::mutex>& lock) {
 commit_inbox::outcomes commit_inbox::take() {
   std::unique_lock lock{mutex_};
   notified_ = false;
-  return std::exchange(waiting_, {});
+  auto taken = std::exchange(waiting_, nullptr);
+  return taken ? std::move(*taken) : outcomes{};
 }
 
 // -- host: life ---------------------------------------------------------------------
@@ -259,7 +266,7 @@ void host::look_up(mail_request m) {
                          post(mail_found{id, std::move(row)});
                        });
   late_answers_before_ = late_answers_;
-  looking_up_.emplace(std::move(m));
+  looking_up_ = std::make_unique<mail_request>(std::move(m));
 }
 
 void host::answer_repeated(const request_ring::mark& mark, mail_request m) {
@@ -493,7 +500,7 @@ void host::go_on() {
   if (speculative() >= env_.limits.work_ahead
       || outbox_.unacknowledged() >= env_.limits.unacknowledged)
     return; // a commit or an acknowledgement brings us back here
-  if (feed_asked_ || (feed_wanted_ && committed_ < feed_wanted_->second))
+  if (feed_ && !feed_->rows && (feed_->asked || committed_ < feed_->wanted_at))
     return;
   work_posted_ = true;
   post_(mail_work{}); // behind the mail that is waiting: work does not starve clients
@@ -507,28 +514,23 @@ void host::work() {
   auto started = env_.time.steady();
   auto ctx = make_context({self_.str(), "entity"});
   auto want = model_->feed_for();
-  if (!want)
-    feed_wanted_.reset();
-  if (want && (!feed_ || feed_->first != *want)) {
-    if (feed_asked_)
-      return;
+  if (want && (!feed_ || feed_->what != *want))
+    feed_ = std::make_unique<feeding>(feeding{*want, seq_, false, {}});
+  if (want && !feed_->rows) {
     // Rows that are read must have been committed: all up to the decision that asks for them.
-    if (!feed_wanted_ || feed_wanted_->first != *want)
-      feed_wanted_.emplace(*want, seq_);
-    if (committed_ < feed_wanted_->second)
-      return; // go_on waits for that commit
-    feed_asked_ = want;
+    if (feed_->asked || committed_ < feed_->wanted_at)
+      return; // go_on waits for that
+    feed_->asked = true;
     env_.db.feed(*want, [post = post_, asked = *want](outcome<wire::Feed> rows) {
       post(mail_feed{asked, std::move(rows)});
     });
     return;
   }
   if (want)
-    ctx.feed = &feed_->second;
+    ctx.feed = &*feed_->rows;
   try {
     auto d = model_->proceed(ctx);
     feed_.reset();
-    feed_wanted_.reset();
     if (d.empty()) {
       work_due_ = false;
       return;
@@ -542,14 +544,13 @@ void host::work() {
 }
 
 void host::on_feed(mail_feed m) {
-  feed_asked_.reset();
-  if (phase_ != phase::running)
-    return;
+  if (phase_ != phase::running || !feed_ || feed_->what != m.asked)
+    return; // the state has moved on and wants others
   if (auto* e = std::get_if<error>(&m.rows)) {
     fail(false, "rows could not be read: " + e->message, {});
     return;
   }
-  feed_.emplace(m.asked, std::move(std::get<wire::Feed>(m.rows)));
+  feed_->rows = std::move(std::get<wire::Feed>(m.rows));
 }
 
 // -- host: commits that came back -------------------------------------------------------
@@ -644,9 +645,9 @@ void host::schedule() {
 }
 
 bool host::idle() const {
+  bool reading = feed_ && feed_->asked && !feed_->rows;
   return queue_.empty() && held_.empty() && !looking_up_ && asked_store_ == 0 && waiting_.empty()
-         && speculative() == 0 && outbox_.unacknowledged() == 0 && !feed_asked_
-         && !model_->has_work();
+         && speculative() == 0 && outbox_.unacknowledged() == 0 && !reading && !model_->has_work();
 }
 
 void host::try_retire() {

@@ -64,11 +64,12 @@ public:
   outcomes take();
 
 private:
+  outcomes& waiting();
   void notify(std::unique_lock<std::mutex>& lock);
 
   poster post_;
   std::mutex mutex_;
-  outcomes waiting_;
+  std::unique_ptr<outcomes> waiting_; // none: idle entities are many
   bool notified_ = false;
 };
 
@@ -116,6 +117,14 @@ private:
     std::uint64_t seq = 0;
     bool of_client = false; // decided for a client's request
     std::string body;       // the message it applies, for the operator; else empty
+  };
+
+  /// The rows of one step of own work.
+  struct feeding {
+    feed_request what;
+    std::uint64_t wanted_at = 0; // the seq that first wanted them
+    bool asked = false;
+    std::optional<wire::Feed> rows;
   };
 
   // -- mail, in host.cpp ------------------------------------------------------
@@ -195,15 +204,13 @@ private:
   std::unordered_map<uuid, wire::Reply> uncommitted_replies_;
   std::list<under_way> under_way_; // in order of seq
 
-  std::optional<mail_request> looking_up_; // blocks the mailbox until the store has answered
+  std::unique_ptr<mail_request> looking_up_; // blocks the mailbox until the store has answered
   std::uint64_t asked_store_ = 0;          // lookups that do not block
   std::uint64_t late_answers_ = 0;         // that have committed
   std::uint64_t late_answers_before_ = 0;  // of those, when `looking_up_` asked
   bool work_due_ = false;
   bool work_posted_ = false;
-  std::optional<std::pair<feed_request, std::uint64_t>> feed_wanted_; // since which seq
-  std::optional<feed_request> feed_asked_;
-  std::optional<std::pair<feed_request, wire::Feed>> feed_;
+  std::unique_ptr<feeding> feed_; // of the step that comes next, if it needs rows
 
   std::size_t snapshot_bytes_ = 0;
   std::size_t tail_bytes_ = 0;

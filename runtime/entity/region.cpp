@@ -36,12 +36,12 @@ region::region(dependencies d)
 /// A tick to whoever is in memory; starts only those whose start was put off.
 void region::tick(const entity_ref& entity) {
   auto& s = section_of(entity);
-  std::shared_ptr<const poster> to;
+  std::shared_ptr<mailbox> to;
   {
     std::unique_lock lock{s.mutex};
     auto found = s.entries.find(entity);
     if (found != s.entries.end()) {
-      to = found->second.post;
+      to = found->second.box;
     } else {
       auto waiting = s.troubles.find(entity);
       if (waiting == s.troubles.end() || waiting->second.parked || !waiting->second.to_start)
@@ -51,7 +51,7 @@ void region::tick(const entity_ref& entity) {
     }
   }
   if (to) {
-    (*to)(mail_tick{});
+    to->post(mail_tick{});
     return;
   }
   mail wake = mail_wake{};
@@ -102,7 +102,7 @@ std::optional<error> region::post(const entity_ref& target, mail& m, admit how) 
   if (how == admit::as_client && std::holds_alternative<mail_request>(m)
       && d_.db.writer_credit(shard_of(target)) <= 0)
     return error{errc::overloaded, "the store is behind: try again in a second", {}};
-  std::shared_ptr<const poster> to;
+  std::shared_ptr<mailbox> to;
   {
     auto& s = section_of(target);
     std::unique_lock lock{s.mutex};
@@ -111,14 +111,14 @@ std::optional<error> region::post(const entity_ref& target, mail& m, admit how) 
       return std::move(*refused);
     auto& e = *std::get<entry*>(found);
     if (how != admit::freely) {
-      if (e.credits->in_flight.load() >= d_.limits.inbox)
+      if (e.box->in_flight.load() >= d_.limits.inbox)
         return error{errc::overloaded, "too many requests are waiting for it: try again", {}};
       // From here on `retire` says no, until the mail has been taken or dropped.
-      hold_credit(m, inbox_credit{e.credits, d_.probe, k->name()});
+      hold_credit(m, inbox_credit{e.box, d_.probe, k->name()});
     }
-    to = e.post;
+    to = e.box;
   }
-  (*to)(std::move(m)); // without the lock: mail for a host that has ended answers here
+  to->post(std::move(m)); // without the lock: mail for a host that has ended answers here
   return std::nullopt;
 }
 
@@ -142,17 +142,16 @@ std::variant<region::entry*, error> region::entry_of(section& s, const entity_re
 
 region::entry& region::start_host(section& s, const entity_ref& target, const kind& k) {
   auto incarnation = incarnations_.fetch_add(1);
-  auto credits = std::make_shared<admission>();
+  auto box = std::make_shared<mailbox>();
   host::environment env{d_.db, d_.time, *this, d_.probe, d_.limits};
-  auto to = d_.spawn([env, &k, target, incarnation](poster back) {
+  box->post = d_.spawn([env, &k, target, incarnation](poster back) {
     return std::make_unique<host>(env, k, target, incarnation, std::move(back));
   });
   ++resident_;
   auto trouble = s.troubles.find(target);
   if (trouble != s.troubles.end())
     trouble->second.to_start = false;
-  return s.entries[target] = entry{std::make_shared<const poster>(std::move(to)), incarnation,
-                                   std::move(credits)};
+  return s.entries[target] = entry{std::move(box), incarnation};
 }
 
 // -- the node -------------------------------------------------------------------------
@@ -201,7 +200,7 @@ void region::drop(shard_id shard, const std::string& why) {
   }
   resident_ -= dropped.size();
   for (auto& [entity, e] : dropped)
-    (*e.post)(mail_stop{why});
+    e.box->post(mail_stop{why});
 }
 
 void region::release(const entity_ref& entity) {
@@ -229,7 +228,7 @@ std::vector<resident> region::residents(std::size_t limit) const {
     for (auto& [entity, e] : s.entries) {
       if (out.size() >= limit)
         return out;
-      resident r{entity, e.credits->in_flight.load(), 0, false};
+      resident r{entity, e.box->in_flight.load(), 0, false};
       auto trouble = s.troubles.find(entity);
       if (trouble != s.troubles.end())
         r.failures = trouble->second.failures;
@@ -253,15 +252,15 @@ void region::tell(const entity_ref& source, const entity_ref& target, std::uint6
 
 void region::acknowledge(const entity_ref& source, const entity_ref& target, std::uint64_t n) {
   auto& s = section_of(source);
-  std::shared_ptr<const poster> to;
+  std::shared_ptr<mailbox> to;
   {
     std::unique_lock lock{s.mutex};
     auto found = s.entries.find(source);
     if (found == s.entries.end())
       return; // it sends again when it is woken and then hears the acknowledgement
-    to = found->second.post;
+    to = found->second.box;
   }
-  (*to)(mail_acknowledged{target, n});
+  to->post(mail_acknowledged{target, n});
 }
 
 void region::wake_at(const entity_ref& self, std::chrono::steady_clock::time_point when) {
@@ -279,7 +278,7 @@ bool region::retire(const entity_ref& self, std::uint64_t incarnation) {
   auto found = s.entries.find(self);
   if (found == s.entries.end() || found->second.incarnation != incarnation)
     return true; // forgotten already
-  if (found->second.credits->in_flight.load() != 0)
+  if (found->second.box->in_flight.load() != 0)
     return false;
   s.entries.erase(found);
   --resident_;

@@ -109,10 +109,14 @@ public:
 private:
   using time_point = std::chrono::steady_clock::time_point;
 
+  /// A host's credits and the way to it, in one piece.
+  struct mailbox final : admission {
+    poster post;
+  };
+
   struct entry {
-    std::shared_ptr<const poster> post;
+    std::shared_ptr<mailbox> box;
     std::uint64_t incarnation = 0;
-    std::shared_ptr<admission> credits;
   };
 
   /// Kept apart from `entry`, because it outlives the host.

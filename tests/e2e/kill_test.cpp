@@ -129,6 +129,9 @@ public:
     }
   }
 
+  /// A connection that died with its server says so once.
+  void reconnect() { connection_.reset(); }
+
 private:
   const node_process& node_;
   std::unique_ptr<pqxx::connection> connection_;
@@ -159,6 +162,7 @@ protected:
     staff->until(disbursement, "completed", story_limit);
   }
 
+  /// -1 while the server is away.
   std::int64_t seq() {
     return look->number("SELECT max(seq) FROM journal WHERE entity = '" + disbursement + "'");
   }
@@ -185,7 +189,7 @@ protected:
   void strike_at(const kill_point& point, std::future<void>& story) {
     pid_t backend = 0;
     if (point.inside) {
-      hold->close(disbursement, point.seq);
+      retry("the gate is closed", [&] { hold->close(disbursement, point.seq); });
       await("a commit stands in the gate", [&] {
         backend = hold->waiting();
         return backend > 0 || has_ended(story);
@@ -197,35 +201,46 @@ protected:
     }
     ASSERT_FALSE(has_ended(story)) << "nothing is left to be struck at " << point.seq;
     const auto before = seq();
+    const auto server = node.postmaster();
     strike(point.who, backend);
     std::cout << name_of(point.who) << " died " << (point.inside ? "inside the commit" : "")
               << " after commit " << before << " (point " << point.seq << ")" << std::endl;
-    recover(point);
+    recover(point, server);
   }
 
-  void recover(const kill_point& point) {
-    const bool server_died = point.who != victim::node;
-    if (server_died) {
-      await("Postgres is back",
-            [&] { return look->number("SELECT 1") == 1 && node.postmaster() > 0; }, 60s);
-    }
+  void recover(const kill_point& point, pid_t old_server) {
+    const bool server_died = point.who == victim::postmaster || point.who == victim::postgres;
+    if (server_died)
+      await("Postgres is back", [&] {
+        auto now = node.postmaster();
+        return now > 0 && now != old_server;
+      }, 60s);
     if (point.inside) {
-      await("the gate is removed", [&] { return removed(); });
-      if (point.posthumous || server_died)
+      retry("the gate is removed", [&] { hold->remove(); });
+      if (point.posthumous || point.who != victim::node)
         hold->open();
     }
-    if (!server_died)
+    if (point.who == victim::node)
       node.start();
     hold->open();
+    look->reconnect();
   }
 
-  bool removed() {
-    try {
-      hold->remove();
-      return true;
-    } catch (const pqxx::failure&) { // the server has just come back and goes again
-      return false;
-    }
+  /// The server may be going or coming: until it is there.
+  template <class Job>
+  void retry(const std::string& what, Job job) {
+    std::string why;
+    auto done = eventually([&] {
+      try {
+        job();
+        return true;
+      } catch (const std::exception& failed) { // of several types
+        why = failed.what();
+        return false;
+      }
+    }, 60s);
+    if (!done)
+      throw std::runtime_error("waited in vain until " + what + ": " + why);
   }
 
   void expect_all_paid() {
@@ -265,6 +280,11 @@ protected:
     EXPECT_TRUE(eventually([&] { return books.wrong_books().empty(); }));
     EXPECT_THAT(books.wrong_books(), IsEmpty());
     EXPECT_THAT(books.broken_links(), IsEmpty());
+    auto chain = parse(staff->internal("GET", "/internal/v1/audit/verify"));
+    EXPECT_EQ(chain.at("ok"), json::value(true)) << chain;
+    auto recount = parse(staff->internal("GET", "/internal/v1/books?recount=true"));
+    EXPECT_EQ(number(recount, "imbalance_minor"), 0) << recount;
+    EXPECT_GT(number(recount, "transfers"), static_cast<std::int64_t>(households));
   }
 
   node_process node;

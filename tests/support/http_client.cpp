@@ -108,7 +108,8 @@ http_reply http_connection::read() {
     if (n < 0)
       return fault_of("the connection was reset");
     if (n == 0) {
-      parser.put_eof(failed);
+      if (parser.got_some())
+        parser.put_eof(failed);
       if (parser.is_done() && !failed)
         return reply_of(parser.get());
       return fault_of("the connection was closed before an answer");

@@ -63,7 +63,6 @@ class caf_hosts : public testing::Test {
 protected:
   explicit caf_hosts(host_limits bounds = {}) : limits(bounds) {
     kinds.add(probe_kind());
-    config.set("caf.scheduler.max-threads", 2);
     system = std::make_unique<caf::actor_system>(config);
     node = std::make_unique<region>(region::dependencies{.db = db,
                                                          .time = time,

@@ -9,9 +9,9 @@ host_spawner hand_shell::spawner() {
     std::weak_ptr<cell> weak = c;
     c->entity = make([this, weak](mail m) {
       if (auto strong = weak.lock())
-        put(*strong, std::move(m));
+        put(strong, std::move(m));
     });
-    return [this, c](mail m) { put(*c, std::move(m)); };
+    return [this, c](mail m) { put(c, std::move(m)); };
   };
 }
 
@@ -19,7 +19,19 @@ bool hand_shell::chance(int percent) {
   return percent > 0 && static_cast<int>(dice_() % 100) < percent;
 }
 
-void hand_shell::put(cell& to, mail m) {
+void hand_shell::let_found() {
+  keep_found = false;
+  for (auto& [to, m] : std::exchange(found_, {}))
+    if (auto strong = to.lock())
+      put(strong, std::move(m));
+}
+
+void hand_shell::put(const std::shared_ptr<cell>& at, mail m) {
+  auto& to = *at;
+  if (keep_found && std::holds_alternative<mail_found>(m)) {
+    found_.emplace_back(at, std::move(m));
+    return;
+  }
   if (!to.entity)
     return; // gone: the mail answers for itself
   auto* message = std::get_if<mail_told>(&m);

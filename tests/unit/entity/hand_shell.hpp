@@ -33,6 +33,10 @@ public:
   int repeat = 0;
   int shuffle = 0;
 
+  /// Answers to lookups in the store are kept back until `let_found`.
+  bool keep_found = false;
+  void let_found();
+
   std::size_t told = 0;         // messages that were handed over
   std::size_t acknowledged = 0; // acknowledgements that were handed over
   std::function<void(const mail&)> watch;
@@ -44,11 +48,12 @@ private:
     bool started = false;
   };
 
-  void put(cell& to, mail m);
+  void put(const std::shared_ptr<cell>& at, mail m);
   bool chance(int percent);
   void run(cell& c);
 
   std::uint64_t seed_;
+  std::vector<std::pair<std::weak_ptr<cell>, mail>> found_;
   std::mt19937_64 dice_;
   std::vector<std::shared_ptr<cell>> cells_;
   std::size_t turn_ = 0;

@@ -12,6 +12,9 @@ using probe::Event;
 /// A timer of this name cancels the timer "b" when it fires.
 constexpr std::string_view canceller = "a-cancels-b";
 
+/// One of this name answers all that wait.
+constexpr std::string_view answerer = "answer";
+
 decision with(const Event& e) {
   decision d;
   d.record(e);
@@ -134,7 +137,9 @@ decision ledger_probe::credited(const state&, const wire::Credit&, const context
   return {};
 }
 
-decision ledger_probe::fired(const state&, std::string_view timer, const context&) {
+decision ledger_probe::fired(const state& now, std::string_view timer, const context&) {
+  if (timer == answerer)
+    return answer_all(now, false);
   Event e;
   e.set_fired(std::string{timer});
   auto d = with(e);

@@ -55,7 +55,9 @@ std::string everything_that_a_node_shows() {
   http::prometheus_probe edge{"public"};
   edge.request_finished("/v2/projects", http::method::get, 200, 0.1);
   prometheus_audit audit;
-  audit.recounted(books_report{.at_us = 1});
+  books_report counted;
+  counted.at_us = 1;
+  audit.recounted(counted);
   audit.verified(verify_report{});
   all.add(edge);
   all.add(audit);

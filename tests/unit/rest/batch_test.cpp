@@ -1,6 +1,7 @@
 #include "actors/batch/batch.pb.h"
 #include "fakes.hpp"
 #include "gateways/rest/members.hpp"
+#include "gateways/rest/presenters.hpp"
 #include "gateways/rest/view_fields.hpp"
 #include "runtime/decider/account.hpp"
 
@@ -33,11 +34,43 @@ protected:
     show("open");
   }
 
+  /// The batch answers as its decider does: 8 members of the rows 100 to 109 without 101 and 105.
   void show(const std::string& status) {
-    bed.entities.show({"batch", batch}, R"({"status":")" + status + R"(","upload_id":")" +
-                                            upload.str() +
-                                            R"(","members":8,"first_ordinal":100,)"
-                                            R"("last_ordinal":109,"excluded_ordinals":[101,105]})");
+    bed.entities.decide = [this, status](const rahat::request& r) -> fake_entities::outcome {
+      EXPECT_EQ(r.target, (entity_ref{"batch", batch}));
+      EXPECT_TRUE(r.id.is_nil()) << "a question is not remembered";
+      pb::BatchCommand c;
+      EXPECT_TRUE(c.ParseFromString(r.command));
+      if (status == "enrolling")
+        return error{errc::wrong_status, "the batch's register is not accepted yet", {}};
+      wire::Reply reply;
+      reply.set_status(200);
+      reply.set_body(rest::render_of(answer(c.list_members())));
+      return reply;
+    };
+  }
+
+  static pb::BatchAnswer answer(const pb::ListMembers& ask) {
+    pb::BatchAnswer out;
+    auto& list = *out.mutable_members();
+    list.set_total(8);
+    list.set_upload(upload.raw());
+    std::uint32_t index = 0;
+    for (std::uint32_t ordinal = 100; ordinal < 110; ++ordinal) {
+      if (ordinal == 101 || ordinal == 105)
+        continue;
+      auto at = index++;
+      if (at < ask.from_index() || at - ask.from_index() >= ask.limit())
+        continue;
+      auto& one = *list.add_members();
+      one.set_index(at);
+      one.set_ordinal(ordinal);
+      one.set_wallet(wallet_of(batch, at).raw());
+      one.set_person(id_of("person " + std::to_string(ordinal)).raw());
+      one.set_amount_minor(500);
+      one.set_balance_minor(10 * at);
+    }
+    return out;
   }
 
   rest_test_bed bed;
@@ -99,12 +132,44 @@ TEST_F(batches, nobody_is_shown_before_the_upload_is_accepted) {
   EXPECT_THAT(r.body, Not(HasSubstr("Asha")));
 }
 
-TEST_F(batches, ordinals_skip_what_was_excluded) {
-  using list = std::vector<std::uint32_t>;
-  EXPECT_EQ(rest::member_ordinals(10, 14, {11, 13}, 0, 9), (list{10, 12, 14}));
-  EXPECT_EQ(rest::member_ordinals(10, 14, {3, 11, 13, 99}, 1, 1), (list{12}));
-  EXPECT_EQ(rest::member_ordinals(10, 14, {}, 5, 9), (list{}));
-  EXPECT_EQ(rest::member_ordinals(0, 0, {}, 0, 9), (list{0}));
+TEST_F(batches, members_show_what_their_wallets_hold) {
+  auto r = bed.get(path + "/members?limit=2&cursor=3", "maker");
+  ASSERT_EQ(r.status, 200u) << r.body;
+  EXPECT_THAT(r.body, HasSubstr(R"("amount_minor":500,"balance_minor":30)"));
+  EXPECT_THAT(r.body, HasSubstr(R"("balance_minor":40)"));
+  EXPECT_THAT(r.body, HasSubstr(id_of("person 104").str()));
+}
+
+TEST_F(batches, one_member_can_be_read) {
+  auto at = path + "/members/";
+  auto r = bed.get(at + wallet_of(batch, 4).str(), "maker");
+  ASSERT_EQ(r.status, 200u) << r.body;
+  rest::view_fields one(r.body);
+  EXPECT_EQ(one.text("id"), wallet_of(batch, 4).str());
+  EXPECT_EQ(one.number("index"), 4);
+  EXPECT_EQ(one.number("row"), 107);
+  EXPECT_EQ(one.number("balance_minor"), 40);
+  EXPECT_EQ(one.text("personal"), "open");
+  EXPECT_THAT(bed.get(at + wallet_of(batch, 4).str(), "reader").body, Not(HasSubstr("Asha")));
+  for (auto& unknown : {wallet_of(batch, 8).str(), wallet_of(id_of("other"), 1).str(),
+                        std::string("42")})
+    EXPECT_EQ(bed.get(at + unknown, "maker").status, 404u) << unknown;
+}
+
+TEST_F(batches, a_member_whose_row_is_gone_keeps_its_wallet) {
+  bed.queries.uploads[upload].clear();
+  auto r = bed.get(path + "/members/" + wallet_of(batch, 2).str(), "maker");
+  ASSERT_EQ(r.status, 200u) << r.body;
+  EXPECT_THAT(r.body, HasSubstr(R"("row":null)"));
+  EXPECT_THAT(r.body, HasSubstr(R"("balance_minor":20,"personal":"damaged","person":null)"));
+}
+
+TEST_F(batches, an_unknown_batch_has_no_members) {
+  bed.entities.decide = [](const rahat::request&) -> fake_entities::outcome {
+    return error{errc::not_found, "there is no such batch", {}};
+  };
+  EXPECT_EQ(bed.get(path + "/members", "maker").status, 404u);
+  EXPECT_EQ(bed.get("/v2/batches/42/members", "maker").status, 404u);
 }
 
 TEST_F(batches, a_code_is_shown_once_more_to_a_retry_and_never_told_to_the_batch) {

@@ -30,7 +30,7 @@ TEST_F(disbursements, create) {
   auto r =
       bed.post("/v2/disbursements",
                R"({"project_id":")" + id_of("p").str() + R"(","name":"Winter","batch_ids":[")" +
-                   id_of("b").str() + R"("],"amount_each_minor":500,"currency":"NPR"})",
+                   id_of("b").str() + R"("],"amount_minor":500,"currency":"NPR"})",
                "maker");
   ASSERT_EQ(r.status, 201u) << r.body;
   auto c = last().create();
@@ -40,8 +40,27 @@ TEST_F(disbursements, create) {
   EXPECT_EQ(c.amount_each_minor(), 500);
   EXPECT_EQ(c.currency(), "NPR");
   bed.post("/v2/disbursements", R"({"project_id":")" + id_of("p").str() + R"(","name":"W"})");
+  EXPECT_EQ(last().create().batches_size(), 0);
   EXPECT_EQ(last().create().amount_each_minor(), 0);
   EXPECT_EQ(last().create().currency(), "");
+}
+
+TEST_F(disbursements, names_that_people_guess_are_taken_too_but_not_both) {
+  auto start = R"({"project_id":")" + id_of("p").str() + R"(","name":"W",)";
+  auto ids = "[\"" + id_of("b").str() + "\"]";
+  auto r = bed.post("/v2/disbursements", start + R"("batches":)" + ids + R"(,"amount_each_minor":7})",
+                    "maker");
+  ASSERT_EQ(r.status, 201u) << r.body;
+  EXPECT_EQ(last().create().amount_each_minor(), 7);
+  ASSERT_EQ(last().create().batches_size(), 1);
+  EXPECT_EQ(last().create().batches(0), id_of("b").raw());
+  auto field = [&](const std::string& rest) {
+    return problem_field(bed.post("/v2/disbursements", start + rest, "maker"));
+  };
+  EXPECT_EQ(field(R"("amount_minor":7,"amount_each_minor":7})"), "amount_each_minor");
+  EXPECT_EQ(field(R"("batches":)" + ids + R"(,"batch_ids":)" + ids + "}"), "batches");
+  EXPECT_EQ(field(R"("batches":["x"]})"), "batches");
+  EXPECT_EQ(field(R"("amount_minor":0})"), "amount_minor");
 }
 
 TEST_F(disbursements, bad_creates_name_the_field) {
