@@ -1,8 +1,10 @@
 #include "bench/distribution.hpp"
+#include "bench/process.hpp"
 
 #include <libpq-fe.h>
 #include <memory>
 #include <stdexcept>
+#include <unistd.h>
 
 /// A disbursement to everybody of the register, from approved to completed, against the fastest
 /// thing that Postgres offers for the same rows: one COPY into the same server.
@@ -96,11 +98,13 @@ std::vector<measurement> bulk_pay(const settings& how) {
   distribution all{node, how, how.lines};
   copy_yardstick copy{node};
   auto lines = static_cast<double>(all.lines());
-  std::vector<double> locked, paid, copied;
+  std::vector<double> locked, paid, copied, paid_us, copied_us;
   for (unsigned round = 0; round <= how.rounds; ++round) { // the first one warms up
     node.sql("CHECKPOINT");
     auto lock = lines / all.lock();
+    auto cpu = cpu_seconds(node.pid());
     auto pay = lines / all.approve_and_pay();
+    cpu = cpu_seconds(node.pid()) - cpu;
     check_paid(all);
     if (round == 0) {
       copy.prepare(all.list());
@@ -109,11 +113,16 @@ std::vector<measurement> bulk_pay(const settings& how) {
     }
     locked.push_back(lock);
     paid.push_back(pay);
+    paid_us.push_back(cpu / lines * 1e6);
+    cpu = cpu_seconds(node.pid()) + own_cpu_seconds(::getpid());
     copied.push_back(lines / copy.load());
+    cpu = cpu_seconds(node.pid()) + own_cpu_seconds(::getpid()) - cpu;
+    copied_us.push_back(cpu / lines * 1e6);
     say("round " + std::to_string(round) + ": lock " + std::to_string(lock) + ", pay "
         + std::to_string(pay) + ", COPY " + std::to_string(copied.back()) + " lines/s");
   }
   return {{"bulk_pay", median(paid), "lines/s", median(copied), at_least(0.7)},
+          {"bulk_pay_cpu", median(paid_us), "us/line", median(copied_us), {}},
           {"bulk_lock", median(locked), "lines/s", {}, {}}};
 }
 

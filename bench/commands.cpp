@@ -29,12 +29,11 @@ struct side {
 
 /// Adds one round of a load on the node.
 void measure(const bench_node& node, const load& what, unsigned seconds, side& out) {
-  auto node_cpu = cpu_seconds(node.pid());
+  auto node_cpu = own_cpu_seconds(node.pid()); // the server is its child
   auto postgres_cpu = cpu_seconds(node.postgres_pid());
-  node_cpu -= postgres_cpu; // the server is the node's child
   auto got = what.run(node.url(), seconds);
   auto postgres_after = cpu_seconds(node.postgres_pid());
-  auto node_after = cpu_seconds(node.pid()) - postgres_after;
+  auto node_after = own_cpu_seconds(node.pid());
   if (got.answered == 0)
     throw std::runtime_error("no command was accepted");
   if (got.refused > 0)

@@ -315,7 +315,8 @@ void spend(const kind& of, const subject& before) {
     ask.set_currency("NPR");
     ask.set_code_hash(hash);
     ask.set_client_id(std::to_string(i));
-    for (auto& event : std::get<decision>(loaded->decide(code.SerializeAsString(), ctx)).events())
+    auto issued = loaded->decide(code.SerializeAsString(), ctx);
+    for (auto& event : std::get<decision>(issued).events())
       loaded->evolve(event.bytes);
     auto started = std::chrono::steady_clock::now();
     auto made = loaded->decide(redeem.SerializeAsString(), ctx);

@@ -59,7 +59,9 @@ double distribution::lock() {
       throw std::runtime_error("it could not be locked: " + json::serialize(view));
     if (status == "locked") {
       digest_ = text_of(view, "digest");
-      return now_seconds() - began;
+      auto took = now_seconds() - began;
+      say("locked in " + std::to_string(took) + " s");
+      return took;
     }
     std::this_thread::sleep_for(poll_every);
   }

@@ -75,7 +75,7 @@ double number_after(const std::string& text, const std::string& label) {
   return at == std::string::npos ? 0 : std::stod(text.substr(at + label.size()));
 }
 
-/// wrk writes a duration with its unit: 950.00us, 4.51ms, 1.02s.
+/// The duration behind a label; wrk writes its unit: 950.00us, 4.51ms, 1.02s.
 double milliseconds(const std::string& text, const std::string& label) {
   auto at = text.find(label);
   if (at == std::string::npos)
@@ -114,7 +114,7 @@ load_result load::run(const std::string& url, unsigned seconds) const {
   out.refused = number_after(text, "Non-2xx or 3xx responses: ");
   out.answered = all - out.refused;
   out.per_second = number_after(text, "Requests/sec:") * (all > 0 ? out.answered / all : 0);
-  out.p99_ms = milliseconds(text, "99%");
+  out.p99_ms = milliseconds(text, " 99%");
   return out;
 }
 

@@ -113,6 +113,12 @@ double cpu_seconds(pid_t root) {
   return ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
+double own_cpu_seconds(pid_t pid) {
+  process_stat one;
+  read_stat("/proc/" + std::to_string(pid), one);
+  return one.cpu_ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
 double pss_bytes(pid_t root) {
   double kib = 0;
   for (auto pid : tree_of(root, all_processes())) {

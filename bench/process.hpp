@@ -12,6 +12,9 @@ namespace rahat::bench {
 /// waited for by `root` itself.
 double cpu_seconds(pid_t root);
 
+/// CPU seconds of one process with all its threads, without its children.
+double own_cpu_seconds(pid_t pid);
+
 /// Proportional set size of a process and all its descendants in bytes: shared pages count in
 /// parts, so that Postgres' shared buffers count once.
 double pss_bytes(pid_t root);

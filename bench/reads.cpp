@@ -105,8 +105,7 @@ std::vector<measurement> reads(const settings& how) {
   get_all.run(other.url(), 2);
   side ours, theirs;
   for (unsigned round = 0; round < how.rounds; ++round) {
-    measure(get_all, node.url(), how.seconds,
-            [&] { return cpu_seconds(node.pid()) - cpu_seconds(node.postgres_pid()); }, ours);
+    measure(get_all, node.url(), how.seconds, [&] { return own_cpu_seconds(node.pid()); }, ours);
     measure(get_all, other.url(), how.seconds, [&] { return cpu_seconds(other.pid()); }, theirs);
     say("round " + std::to_string(round + 1) + ": " + std::to_string(ours.per_second.back())
         + ", nginx " + std::to_string(theirs.per_second.back()) + " reads/s");

@@ -38,7 +38,8 @@ result thaw(const batch::state& now, const pb::ThawBatch& ask, const context& ct
   return d;
 }
 
-/// Who is in the batch and what their wallets hold. Nobody is shown before the register is accepted.
+/// Who is in the batch and what their wallets hold. Nobody is shown before the register is
+/// accepted.
 result list_members(const batch::state& now, const pb::ListMembers& ask, const context& ctx) {
   if (now.status() == pb::BATCH_ENROLLING)
     return reject(errc::wrong_status, "the batch's register is not accepted yet");
@@ -49,13 +50,14 @@ result list_members(const batch::state& now, const pb::ListMembers& ask, const c
   auto& list = *answer.mutable_members();
   list.set_total(batch::members(now));
   list.set_upload(now.enrol().upload());
+  wallet_maker wallet(ctx.self.id);
   auto first = std::min(ask.from_index(), batch::members(now));
   auto end = std::min(batch::members(now), first + ask.limit());
   for (auto index = first; index < end; ++index) {
     auto at = static_cast<int>(index);
     auto& member = *list.add_members();
     member.set_index(index);
-    member.set_wallet(wallet_of(ctx.self.id, index).raw());
+    member.set_wallet(wallet(index).raw());
     member.set_person(now.persons().substr(std::size_t{16} * index, 16));
     member.set_ordinal(now.ordinals(at));
     member.set_amount_minor(now.amounts(at));

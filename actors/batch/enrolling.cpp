@@ -96,8 +96,8 @@ decision accept(const batch::state& now, const context& ctx) {
   news.mutable_batch_opened()->set_index(now.enrol().index());
 
   decision d;
-  d.record(opened);
   d.record(asked);
+  d.record(opened);
   d.tell(project_of(now), ask_project(ctx));
   d.tell(project_of(now), news);
   return d;

@@ -27,6 +27,8 @@ std::uint32_t chunks_of(const batch::state& now) {
 std::vector<line_row> lines_of(const batch::state& now, const uuid& self, const pb::LockLines& list,
                                std::uint32_t chunk) {
   std::vector<line_row> rows;
+  rows.reserve(batch::chunk_members);
+  wallet_maker wallet(self);
   auto first = chunk * batch::chunk_members;
   auto end = std::min(batch::members(now), first + batch::chunk_members);
   for (auto member = first; member < end; ++member) {
@@ -34,8 +36,7 @@ std::vector<line_row> lines_of(const batch::state& now, const uuid& self, const 
     if (amount == 0)
       continue;
     auto person = std::string_view(now.persons()).substr(std::size_t{16} * member, 16);
-    rows.push_back(
-        {list.first_line() + member, uuid::from_raw(person), wallet_of(self, member), amount});
+    rows.push_back({list.first_line() + member, uuid::from_raw(person), wallet(member), amount});
   }
   return rows;
 }

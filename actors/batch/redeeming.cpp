@@ -4,6 +4,8 @@
 #include "runtime/decider/account.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
 
 namespace rahat::batch_steps {
 
@@ -68,11 +70,19 @@ uuid purpose_for(const attempt& a, const context& ctx) {
   return purpose_of(ctx.self, "redemption", id);
 }
 
+/// From the newest, because it is retries that come again. Whole ids are compared only when their
+/// first halves are equal.
 bool was_redeemed(const batch::state& now, const std::string& purpose) {
-  std::string_view ids = now.redemption_ids();
-  for (std::size_t at = 0; at + 16 <= ids.size(); at += 16)
-    if (ids.compare(at, 16, purpose) == 0)
+  auto& ids = now.redemption_ids();
+  must_hold(purpose.size() == 16, "the key of a transfer has 16 bytes");
+  std::uint64_t wanted = 0;
+  std::memcpy(&wanted, purpose.data(), sizeof wanted);
+  for (auto at = ids.size(); at >= 16; at -= 16) {
+    std::uint64_t half = 0;
+    std::memcpy(&half, ids.data() + at - 16, sizeof half);
+    if (half == wanted && ids.compare(at - 16, 16, purpose) == 0)
       return true;
+  }
   return false;
 }
 
@@ -244,8 +254,8 @@ result wait(const batch::state& now, const attempt& a, const context& ctx) {
   waits.set_by(a.by);
   waits.set_at_us(ctx.now_us);
   decision d;
-  d.record(event);
   ask_around(d, now, a.ask, ctx);
+  d.record(event);
   d.postpone();
   return d;
 }

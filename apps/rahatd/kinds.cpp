@@ -26,9 +26,15 @@ std::set<std::string> kind_names() {
 }
 
 std::set<std::string> progress_types() {
-  return {"upload.staged",          "upload.batch_done",          "batch.members_enrolled",
-          "batch.lines_locked",     "batch.chunk_paid",           "disbursement.batch_answered",
-          "disbursement.chunk_decided", "disbursement.chunk_arrived"};
+  return {"upload.staged",
+          "upload.batch_done",
+          "upload.batch_joined",
+          "batch.members_enrolled",
+          "batch.lines_locked",
+          "batch.chunk_paid",
+          "disbursement.batch_answered",
+          "disbursement.chunk_decided",
+          "disbursement.chunk_arrived"};
 }
 
 } // namespace rahat

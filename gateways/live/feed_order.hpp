@@ -30,6 +30,12 @@ public:
 
   using emit = std::function<void(const live_event&)>;
 
+  /// Puts a shard that has not started into the token, before any shard announces.
+  void expect(shard_id shard, std::uint64_t position) {
+    if (!shards_[shard].started)
+      token_.positions[shard] = position;
+  }
+
   /// Where the shard stands now; what is older is not announced.
   void start_at(shard_id shard, std::uint64_t position, const emit& out);
   bool started(shard_id shard) const { return shards_[shard].started; }

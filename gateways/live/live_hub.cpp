@@ -83,8 +83,10 @@ void live_hub::to_topic(const std::string& name, const live_event& event) {
     ++it;
     if (!who.replaying)
       continue;
-    if (who.held.size() >= max_held)
-      who.held.erase(who.held.begin()); // the replay reaches it in the journal
+    if (who.held.size() >= max_held) {
+      who.held.clear();
+      who.again = true; // the replay may be past these shards: it goes round once more
+    }
     who.held.push_back(event);
   }
   if (!is_progress(event)) {
@@ -100,7 +102,8 @@ void live_hub::to_topic(const std::string& name, const live_event& event) {
 }
 
 void live_hub::send(topic& t, const std::string& name, const live_event& event) {
-  auto text = frame_of(name, event, false);
+  auto text = frame_of(name, event,
+                       name == feed_name ? order_.token().text() : std::to_string(event.seq));
   std::vector<sink*> gone;
   std::vector<std::shared_ptr<subscriber>> behind;
   for (auto& [key, who] : t.subscribers) {
@@ -131,14 +134,12 @@ void live_hub::drop(topic& t, sink* who) {
 }
 
 live_hub::frame live_hub::frame_of(const std::string& topic, const live_event& e,
-                                   bool progress) const {
-  std::string token;
-  if (!progress)
-    token = topic == feed_name ? order_.token().text() : std::to_string(e.seq);
+                                   std::string token) const {
   std::string data = e.view ? *e.view : "null";
   if (topic == feed_name)
     data = R"({"entity":")" + e.entity.str() + R"(","version":)" + std::to_string(e.seq)
            + R"(,"state":)" + data + "}";
+  const bool progress = token.empty();
   return make_event(topic, std::move(token), progress ? "progress" : e.type,
                     rfc3339(e.at_us), data);
 }
@@ -188,17 +189,25 @@ std::optional<error> live_hub::subscribe(const http::caller&, const std::string&
     auto& t = topics_[name];
     if (t.subscribers.emplace(who->to.get(), who).second)
       ++subscriptions_;
-    if (!entity && !feed_active_) {
+    if (!entity && t.subscribers.size() == 1) {
+      order_ = feed_order{}; // what happened while nobody listened is not told
       feed_active_ = true;
       first_feed = true;
     }
   }
-  if (first_feed)
-    check_heads();
+  // A replay of the feed begins once live events are taken: between the two nothing can be missed.
+  auto start = [this, who](bool heads_known) {
+    if (!heads_known)
+      leave(who->to); // the client reconnects with its token
+    else if (who->replaying)
+      replay_feed(who);
+  };
   if (who->replaying && entity)
     replay_entity(name, *entity, who);
-  else if (who->replaying)
-    replay_feed(who);
+  else if (first_feed)
+    check_heads(start);
+  else if (!entity)
+    start(true);
   return std::nullopt;
 }
 
@@ -266,19 +275,34 @@ void live_hub::replay_feed(std::shared_ptr<subscriber> who) {
 
 void live_hub::caught_up(const std::string& name, const std::shared_ptr<subscriber>& who) {
   std::optional<entity_ref> entity = entity_of(name, options_.kinds);
+  bool again = false;
   {
     std::unique_lock lock{mutex_};
-    who->replaying = false;
+    again = std::exchange(who->again, false);
+    who->replaying = again;
     for (auto& event : std::exchange(who->held, {})) {
+      if (again)
+        break; // they are in the journal
       bool seen = entity ? event.seq <= who->seq
                          : event.position <= who->positions.positions[event.shard];
       if (seen)
         continue;
+      // The hub's own token is past all that was held: a client that leaves between two of them
+      // would miss the second.
       if (entity)
         who->seq = event.seq;
+      else
+        who->positions.positions[event.shard] = event.position;
       if (!is_progress(event))
-        who->to->push(frame_of(name, event, false));
+        who->to->push(frame_of(name, event, entity ? std::to_string(event.seq)
+                                                   : who->positions.text()));
     }
+  }
+  if (again && entity)
+    return replay_entity(name, *entity, who);
+  if (again) {
+    who->shard = 0;
+    return replay_feed(who);
   }
   if (entity)
     send_state(name, *entity, who);
@@ -318,7 +342,7 @@ void live_hub::flush_progress() {
   for (auto& [name, t] : topics_) {
     if (!t.progress || now - t.progress_sent < options_.progress_every)
       continue;
-    auto text = frame_of(name, *t.progress, true);
+    auto text = frame_of(name, *t.progress, {});
     t.progress.reset();
     t.progress_sent = now;
     std::vector<sink*> gone;
@@ -330,16 +354,24 @@ void live_hub::flush_progress() {
   }
 }
 
-void live_hub::check_heads() {
-  db_.heads([this, alive = std::weak_ptr<bool>(alive_)](outcome<std::vector<shard_head>> heads) {
+void live_hub::check_heads(std::function<void(bool)> then) {
+  db_.heads([this, alive = std::weak_ptr<bool>(alive_),
+             then = std::move(then)](outcome<std::vector<shard_head>> heads) {
     auto still = alive.lock();
-    auto* all = std::get_if<std::vector<shard_head>>(&heads);
-    if (!still || all == nullptr)
+    if (!still)
       return;
+    auto* all = std::get_if<std::vector<shard_head>>(&heads);
+    if (all == nullptr) {
+      if (then)
+        then(false);
+      return;
+    }
     std::vector<std::pair<shard_id, std::uint64_t>> behind;
     {
       std::unique_lock lock{mutex_};
       auto emit = [this](const live_event& e) { to_topic(feed_name, e); };
+      for (auto& head : *all) // before the first event, so that its token names every shard
+        order_.expect(head.shard, head.position);
       for (auto& head : *all) {
         if (!order_.started(head.shard))
           order_.start_at(head.shard, head.position, emit);
@@ -349,6 +381,8 @@ void live_hub::check_heads() {
     }
     for (auto [shard, after] : behind)
       fetch_hole(shard, after);
+    if (then)
+      then(true);
   });
 }
 

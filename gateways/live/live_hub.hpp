@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -56,7 +57,8 @@ private:
     std::uint64_t seq = 0;        // entity topics: the last one sent
     feed_token positions;         // feed: where the replay stands
     bool replaying = false;       // older ones are being fetched; new ones wait
-    std::vector<live_event> held; // bounded by max_held
+    std::vector<live_event> held; // bounded by max_held; beyond, `again`
+    bool again = false;           // some were not held: replay once more
     shard_id shard = 0;           // feed: of the replay
   };
 
@@ -75,7 +77,8 @@ private:
   bool is_progress(const live_event& e) const {
     return options_.progress_types.contains(e.type);
   }
-  frame frame_of(const std::string& topic, const live_event& event, bool progress) const;
+  /// An empty token makes it progress.
+  frame frame_of(const std::string& topic, const live_event& event, std::string token) const;
   frame replayed(const std::string& topic, const journal_row& row, std::string token) const;
 
   void replay_entity(const std::string& name, entity_ref entity, std::shared_ptr<subscriber> who);
@@ -86,7 +89,7 @@ private:
 
   void run();
   void flush_progress();
-  void check_heads();
+  void check_heads(std::function<void(bool)> then = {});
   void fetch_hole(shard_id shard, std::uint64_t after);
 
   const hub_options options_;

@@ -151,8 +151,8 @@ private:
 void with_view(const entity_resource& of, const http::request& from, const http::responder& done,
                std::function<void(entity_view)> then);
 
-/// Asks the entity something that changes nothing, then goes on with the body of its answer; unknown
-/// ids and refusals are answered here.
+/// Asks the entity something that changes nothing, then goes on with the body of its answer;
+/// unknown ids and refusals are answered here.
 void with_answer(const entity_resource& of, const http::request& from, const http::responder& done,
                  std::string command, std::function<void(std::string body)> then);
 

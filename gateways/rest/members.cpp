@@ -207,8 +207,8 @@ http::route members_route(const entity_resource& batches) {
   http::route row;
   row.pattern = batches.path() + "/{id}/members";
   row.tag = batches.tag();
-  row.summary = "The batch's households and what their wallets hold; personal fields are masked for "
-                "the role reader";
+  row.summary = "The batch's households and what their wallets hold; personal fields are masked "
+                "for the role reader";
   row.response_schema = list_schema(member_schema());
   row.query = list_parameters();
   row.handle = [batches](http::request from, http::responder done) {

@@ -19,8 +19,14 @@ uuid account_of(const entity_ref& owner, std::string_view role, std::string_view
   return derive_id({"account", owner.kind, owner.id.raw(), role, which});
 }
 
+wallet_maker::wallet_maker(const uuid& batch) : prefix_(wallet_prefix(batch)) {}
+
 uuid wallet_of(const uuid& batch, std::uint32_t index) {
-  auto wallet = wallet_prefix(batch);
+  return wallet_maker(batch)(index);
+}
+
+uuid wallet_maker::operator()(std::uint32_t index) const {
+  auto wallet = prefix_;
   for (std::size_t i = 0; i < 4; ++i)
     wallet.bytes[wallet_prefix_bytes + i] = static_cast<std::uint8_t>(index >> (24 - 8 * i));
   return wallet;

@@ -17,6 +17,16 @@ uuid account_of(const entity_ref& owner, std::string_view role, std::string_view
 /// in big endian, so that wallets of one batch are one range, ordered like its members.
 uuid wallet_of(const uuid& batch, std::uint32_t index);
 
+/// The same for many wallets of one batch: what they have in common is hashed once.
+class wallet_maker {
+public:
+  explicit wallet_maker(const uuid& batch);
+  uuid operator()(std::uint32_t index) const;
+
+private:
+  uuid prefix_;
+};
+
 /// The member's index, if the wallet is of that batch's range.
 std::optional<std::uint32_t> wallet_index(const uuid& batch, const uuid& wallet);
 

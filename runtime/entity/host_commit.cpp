@@ -90,8 +90,10 @@ void host::make_commit(decision& d, const cause& why) {
   c.at_us = env_.time.now_us();
   for (auto& event : d.events())
     payload.add_events(event.bytes);
+  // The last event says where the entity has come to: a chunk that arrives and completes is told as
+  // the completion, not as one more piece of progress.
   c.type = self_.kind + "."
-           + (d.events().empty() ? std::string{"noted"} : std::string{d.events().front().type});
+           + (d.events().empty() ? std::string{"noted"} : std::string{d.events().back().type});
   c.seq = ++seq_;
   for (auto& event : d.events())
     model_->evolve(event.bytes);

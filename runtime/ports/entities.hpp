@@ -52,7 +52,8 @@ public:
   /// silently. A refusal that was committed comes as error too.
   virtual void ask(request r, reply_callback done) = 0;
 
-  /// Reads an entity; not_found when nothing was ever committed for it, or nothing that clients see.
+  /// Reads an entity; not_found when nothing was ever committed for it, or nothing that clients
+  /// see.
   virtual void look(const entity_ref& target, std::chrono::steady_clock::time_point deadline,
                     view_callback done) = 0;
 };

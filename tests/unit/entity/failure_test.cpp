@@ -118,6 +118,27 @@ TEST(failure, what_breaks_between_evolve_and_commit_restarts_the_host) {
   EXPECT_EQ(s.view(one).substr(0, 8), R"({"sum":5)");
 }
 
+/// A presenter that breaks on a state which stands in the journal: the reader is answered, and the
+/// entity does not stay behind as a host that nobody runs.
+TEST(failure, a_read_that_breaks_ends_the_host_and_is_answered) {
+  stage s;
+  s.add(one);
+  s.settle();
+  s.crash();
+  s.rows->with([](memory::tables& t) {
+    probe::Event e;
+    e.set_view_spoilt(true);
+    wire::Commit payload;
+    payload.add_events(e.SerializeAsString());
+    t.journal.at({one, 1}).payload = payload.SerializeAsString();
+  });
+  auto h = s.look(one);
+  s.settle();
+  EXPECT_EQ(h->code(), "unavailable");
+  EXPECT_EQ(s.node->resident_count(), 0u);
+  EXPECT_EQ(s.counts.restarted, 1);
+}
+
 void expect_parked_with_message(stage& s, int restarts) {
   ASSERT_EQ(s.counts.parked, 1);
   EXPECT_EQ(s.counts.restarted, restarts);

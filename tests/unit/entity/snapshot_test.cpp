@@ -87,6 +87,38 @@ TEST(snapshots, of_another_evolve_version_are_not_read) {
   EXPECT_EQ(s.commits(one), before);
 }
 
+TEST(snapshots, keep_the_request_ids) {
+  host_limits l;
+  l.snapshot_floor_bytes = 200;
+  stage s(0, l);
+  auto first = s.ask(one, add_of(5), "k");
+  for (int i = 0; i < 50; ++i) {
+    s.add(one);
+    s.settle();
+  }
+  ASSERT_TRUE(snapshot_of(s, one));
+  s.crash();
+  auto again = s.ask(one, add_of(5), "k");
+  s.settle();
+  EXPECT_EQ(again->body(), first->body());
+  EXPECT_EQ(s.commits(one), 51u);
+}
+
+TEST(snapshots, keep_the_timers) {
+  stage s(0, often());
+  s.ask(one, timer_of("t", s.time.now_us() + 3'600'000'000), s.fresh_key());
+  for (int i = 0; i < 50; ++i) {
+    s.add(one);
+    s.settle();
+  }
+  ASSERT_TRUE(snapshot_of(s, one));
+  s.crash();
+  s.time.advance_us(3'600'000'000);
+  s.wake();
+  s.pass(1s);
+  EXPECT_NE(s.view(one).find(R"("fired":1)"), std::string::npos);
+}
+
 TEST(snapshots, that_cannot_be_read_end_in_parking_not_in_a_wrong_state) {
   stage s(0, often());
   for (int i = 0; i < 50; ++i) {

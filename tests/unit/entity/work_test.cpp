@@ -88,6 +88,8 @@ TEST(work, reads_its_rows_only_after_everything_it_could_want_has_committed) {
   s.ask(one, work_of(3, true), s.fresh_key());
   // No busy waiting: with the store asleep, the host comes to rest.
   EXPECT_LT(s.hosts.run_all(10'000), 100u);
+  s.db->run_all();
+  EXPECT_EQ(s.hosts.waiting(), 1u) << "outcomes of commits, and no rows that were read before";
   s.settle();
   EXPECT_EQ(s.commits(one), 5u);
   EXPECT_NE(s.view(one).find(R"("worked":3)"), std::string::npos);

@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 /// A hub over the twin of the store in manual mode: each read happens when the test says so.
@@ -77,7 +78,7 @@ protected:
   static entity_ref entity(std::uint8_t number, const std::string& kind = "project");
 
   /// An entity that lives in this shard.
-  static entity_ref entity_in(shard_id shard, std::uint8_t from = 0);
+  static entity_ref entity_in(shard_id shard, std::uint16_t from = 0);
 
   void committed(std::uint64_t, std::uint64_t position) override { position_ = position; }
   void failed(std::uint64_t, const commit_refusal& why) override { FAIL() << why.message; }

@@ -11,8 +11,8 @@
 #include <sstream>
 #include <string>
 
-/// docs/metrics.md is what alerts and dashboards are written from: it names every family that a node
-/// can show, with its type and labels, and no other.
+/// docs/metrics.md is what alerts and dashboards are written from: it names every family that a
+/// node can show, with its type and labels, and no other.
 namespace rahat {
 namespace {
 

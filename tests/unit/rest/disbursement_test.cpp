@@ -48,8 +48,8 @@ TEST_F(disbursements, create) {
 TEST_F(disbursements, names_that_people_guess_are_taken_too_but_not_both) {
   auto start = R"({"project_id":")" + id_of("p").str() + R"(","name":"W",)";
   auto ids = "[\"" + id_of("b").str() + "\"]";
-  auto r = bed.post("/v2/disbursements", start + R"("batches":)" + ids + R"(,"amount_each_minor":7})",
-                    "maker");
+  auto guessed = R"("batches":)" + ids + R"(,"amount_each_minor":7})";
+  auto r = bed.post("/v2/disbursements", start + guessed, "maker");
   ASSERT_EQ(r.status, 201u) << r.body;
   EXPECT_EQ(last().create().amount_each_minor(), 7);
   ASSERT_EQ(last().create().batches_size(), 1);

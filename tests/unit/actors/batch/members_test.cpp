@@ -10,7 +10,8 @@ pb::MemberList listed(const batch_world& now, std::uint32_t from, std::uint32_t 
   auto out = now.when(list_members(from, limit));
   EXPECT_EQ(out.error_name(), "");
   EXPECT_TRUE(out.made.empty()) << "a question commits nothing";
-  return detail::parsed<pb::BatchAnswer>(out.made.own_answer().value_or(""), "unreadable").members();
+  auto answer = out.made.own_answer().value_or("");
+  return detail::parsed<pb::BatchAnswer>(answer, "unreadable").members();
 }
 
 TEST(members, are_listed_with_what_their_wallets_hold) {

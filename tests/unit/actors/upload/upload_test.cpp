@@ -151,7 +151,8 @@ TEST(upload, makes_no_batch_of_rows_that_are_all_repeated) {
   EXPECT_EQ(accepted.after.status(), pb::UPLOAD_ACCEPTING);
   EXPECT_EQ(accepted.after.members(), 10'000u);
   auto finished = then(accepted).at(test_now_us + 9).told(batch_joined(0));
-  EXPECT_EQ(finished.after.status(), pb::UPLOAD_ACCEPTED) << "the batch that was not made is not waited for";
+  EXPECT_EQ(finished.after.status(), pb::UPLOAD_ACCEPTED)
+      << "the batch that was not made is not waited for";
   EXPECT_EQ(finished.after.accepted_us(), test_now_us + 9);
   EXPECT_THROW(then(accepted).told(batch_joined(1)), broken_invariant);
 }
