@@ -35,7 +35,8 @@ public:
     listener->committed(c.seq, c.seq);
   }
   std::int64_t writer_credit(shard_id) const override { return 1 << 20; }
-  void load(const entity_ref&, std::uint64_t, std::uint32_t, callback<loaded_entity> done) override {
+  void load(const entity_ref&, std::uint64_t, std::uint32_t,
+            callback<loaded_entity> done) override {
     done(loaded_entity{});
   }
   void find_request(const entity_ref&, const uuid&,

@@ -206,8 +206,8 @@ std::string find_program(const std::string& name, const std::string& package,
   for (auto& one : folders)
     if (::access((one + "/" + name).c_str(), X_OK) == 0)
       return one + "/" + name;
-  throw std::runtime_error("there is no " + name + ": ./dev packages installs it, or apt-get install "
-                           + package);
+  throw std::runtime_error("there is no " + name + ": ./dev packages installs it, or by hand"
+                           " apt-get install " + package);
 }
 
 int free_port() {

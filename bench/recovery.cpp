@@ -62,8 +62,8 @@ double kill_and_resume(bench_node& node, distribution& all) {
   auto done = all.wait_completed(began);
   auto after = all.transfers();
   if (after != all.lines())
-    throw std::runtime_error("after the crash " + std::to_string(after) + " transfers were made for "
-                             + std::to_string(all.lines()) + " lines");
+    throw std::runtime_error("after the crash " + std::to_string(after) + " transfers were made"
+                             " for " + std::to_string(all.lines()) + " lines");
   say("killed at " + std::to_string(before) + " of " + std::to_string(all.lines())
       + " lines; ready after " + std::to_string(ready) + " s, paying again after "
       + std::to_string(resumed) + " s, completed after " + std::to_string(done) + " s");

@@ -17,7 +17,7 @@ using start_atom = caf::atom_constant<caf::atom("svstart")>;
 class supervisor final : public caf::event_based_actor {
 public:
   supervisor(caf::actor_config& config, supervisor_spec spec)
-    : event_based_actor(config), spec_(std::move(spec)) {
+      : event_based_actor(config), spec_(std::move(spec)) {
     children_.resize(spec_.children.size());
   }
 
@@ -66,8 +66,8 @@ private:
         continue;
       children_[i].actor = nullptr;
       auto reason = system().render(down.reason);
-      if (!down.reason || down.reason == caf::exit_reason::normal
-          || down.reason == caf::exit_reason::user_shutdown)
+      if (!down.reason || down.reason == caf::exit_reason::normal ||
+          down.reason == caf::exit_reason::user_shutdown)
         spec_.tree.set(path_of(i), "stopped", spec_.time.now_us(), reason);
       else
         restart_later(i, reason);
@@ -91,8 +91,8 @@ private:
     for (std::size_t n = 0; n < recent.size() && wait < spec_.policy.last; ++n)
       wait *= 2;
     wait = std::min(wait, spec_.policy.last);
-    wait += std::chrono::milliseconds(
-      static_cast<std::int64_t>(spec_.dice.number() % 1'000) * wait.count() / 4'000);
+    wait += std::chrono::milliseconds(static_cast<std::int64_t>(spec_.dice.number() % 1'000) *
+                                      wait.count() / 4'000);
     recent.push_back(now);
     spec_.tree.set(path_of(i), "backoff", spec_.time.now_us(), reason);
     spec_.tree.restarted(path_of(i));

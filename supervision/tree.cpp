@@ -2,8 +2,8 @@
 
 namespace rahat {
 
-void supervision_tree::set(const std::string& path, const std::string& state,
-                           std::int64_t now_us, const std::string& reason) {
+void supervision_tree::set(const std::string& path, const std::string& state, std::int64_t now_us,
+                           const std::string& reason) {
   std::unique_lock lock{mutex_};
   auto& node = nodes_[path];
   node.path = path;

@@ -1,8 +1,8 @@
 #include "actors/batch/batch.hpp"
 
 #include "actors/batch/steps.hpp"
-#include "actors/project/suspense.hpp"
-#include "actors/project/text.hpp"
+#include "actors/shared/suspense.hpp"
+#include "actors/shared/text.hpp"
 #include "runtime/decider/account.hpp"
 
 #include <algorithm>

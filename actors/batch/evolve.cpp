@@ -1,6 +1,6 @@
 #include "actors/batch/batch.hpp"
 #include "actors/batch/steps.hpp"
-#include "actors/project/suspense.hpp"
+#include "actors/shared/suspense.hpp"
 #include "runtime/decider/decision.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 #include "actors/batch/steps.hpp"
-#include "actors/project/text.hpp"
+#include "actors/shared/text.hpp"
 #include "actors/vendor/vendor.pb.h"
 #include "runtime/decider/account.hpp"
 

@@ -1,5 +1,5 @@
 #include "actors/disbursement/steps.hpp"
-#include "actors/project/text.hpp"
+#include "actors/shared/text.hpp"
 
 #include <set>
 

@@ -1,7 +1,7 @@
 #include "actors/disbursement/disbursement.hpp"
 
 #include "actors/disbursement/steps.hpp"
-#include "actors/project/suspense.hpp"
+#include "actors/shared/suspense.hpp"
 
 namespace rahat {
 

@@ -1,5 +1,5 @@
 #include "actors/disbursement/steps.hpp"
-#include "actors/project/suspense.hpp"
+#include "actors/shared/suspense.hpp"
 
 namespace rahat {
 

@@ -2,9 +2,9 @@
 
 #include "actors/batch/batch.pb.h"
 #include "actors/disbursement/disbursement.pb.h"
-#include "actors/project/suspense.hpp"
-#include "actors/project/text.hpp"
 #include "actors/settlement/settlement.pb.h"
+#include "actors/shared/suspense.hpp"
+#include "actors/shared/text.hpp"
 #include "actors/upload/upload.pb.h"
 #include "runtime/decider/account.hpp"
 

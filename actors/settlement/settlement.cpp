@@ -1,7 +1,7 @@
 #include "actors/settlement/settlement.hpp"
 
-#include "actors/project/suspense.hpp"
-#include "actors/project/text.hpp"
+#include "actors/shared/suspense.hpp"
+#include "actors/shared/text.hpp"
 #include "actors/vendor/vendor.pb.h"
 #include "runtime/decider/account.hpp"
 

@@ -1,4 +1,4 @@
-#include "actors/project/suspense.hpp"
+#include "actors/shared/suspense.hpp"
 #include "actors/upload/upload.hpp"
 
 namespace rahat {

@@ -1,8 +1,8 @@
 #include "actors/upload/upload.hpp"
 
 #include "actors/batch/batch.pb.h"
-#include "actors/project/suspense.hpp"
-#include "actors/project/text.hpp"
+#include "actors/shared/suspense.hpp"
+#include "actors/shared/text.hpp"
 #include "runtime/decider/account.hpp"
 
 #include <algorithm>

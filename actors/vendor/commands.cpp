@@ -1,4 +1,4 @@
-#include "actors/project/text.hpp"
+#include "actors/shared/text.hpp"
 #include "actors/vendor/steps.hpp"
 
 namespace rahat::vending {

@@ -1,4 +1,4 @@
-#include "actors/project/suspense.hpp"
+#include "actors/shared/suspense.hpp"
 #include "actors/vendor/steps.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-#include "actors/project/text.hpp"
 #include "actors/settlement/settlement.pb.h"
+#include "actors/shared/text.hpp"
 #include "actors/vendor/steps.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #include "actors/vendor/vendor.hpp"
 
-#include "actors/project/suspense.hpp"
+#include "actors/shared/suspense.hpp"
 #include "actors/vendor/steps.hpp"
 
 namespace rahat {

@@ -66,8 +66,8 @@ private:
       throw std::runtime_error(got.fault);
     auto document = parse_json(got.body);
     if (!got.ok())
-      throw std::runtime_error(what.method + " " + what.path + " was refused with "
-                               + std::to_string(got.status) + ": " + got.body);
+      throw std::runtime_error(what.method + " " + what.path + " was refused with " +
+                               std::to_string(got.status) + ": " + got.body);
     if (!document)
       throw std::runtime_error("the answer to " + what.path + " is not JSON");
     return *document;
@@ -158,7 +158,8 @@ private:
     lines_ = static_cast<std::uint64_t>(count(view, "lines"));
     rate("lines locked", lines_, started);
     // Whoever made it may not approve it: this must fail, and does.
-    auto refused = maker_->post(path_ + "/approve", R"({"digest":")" + text(view, "digest") + "\"}");
+    auto refused =
+        maker_->post(path_ + "/approve", R"({"digest":")" + text(view, "digest") + "\"}");
     if (refused.ok())
       throw std::runtime_error("the maker could approve its own disbursement");
     post(*checker_, path_ + "/approve", {{"digest", text(view, "digest")}, {"note", "checked"}});
@@ -188,21 +189,21 @@ private:
     step("Shopping and settling");
     auto batches = get("/v2/batches?project=" + project_ + "&limit=1");
     auto batch = text(member(batches, "items")->as_array().at(0), "id");
-    auto members = get("/v2/batches/" + batch + "/members?limit="
-                       + std::to_string(shops * customers_per_shop));
+    auto members = get("/v2/batches/" + batch +
+                       "/members?limit=" + std::to_string(shops * customers_per_shop));
     auto& people = member(members, "items")->as_array();
     std::size_t next = 0;
     for (std::size_t shop = 0; shop < shops; ++shop) {
       auto name = "Shop " + std::to_string(shop + 1);
-      auto vendor = text(post(*maker_, "/v2/vendors", {{"name", name}, {"location", "market"}}),
-                         "id");
+      auto vendor =
+          text(post(*maker_, "/v2/vendors", {{"name", name}, {"location", "market"}}), "id");
       post(*checker_, "/v2/vendors/" + vendor + "/verify");
       for (std::size_t i = 0; i < customers_per_shop && next < people.size(); ++i)
         redeem(batch, text(people[next++], "id"), vendor);
       settle(vendor);
     }
-    say(std::to_string(redeemed_) + " redemptions at " + std::to_string(shops) + " shops, "
-        + money(settled_minor_) + " settled");
+    say(std::to_string(redeemed_) + " redemptions at " + std::to_string(shops) + " shops, " +
+        money(settled_minor_) + " settled");
   }
 
   void redeem(const std::string& batch, const std::string& member_id, const std::string& vendor) {
@@ -221,12 +222,12 @@ private:
     // The vendor learns of a redemption by a message: wait until its account shows them all.
     follow("/v2/vendors/" + vendor, [](const json::value& v) {
       auto* accounts = member(v, "accounts");
-      return accounts != nullptr && !accounts->as_array().empty()
-             && count(accounts->as_array()[0], "receipts")
-                  == static_cast<std::int64_t>(customers_per_shop);
+      return accounts != nullptr && !accounts->as_array().empty() &&
+             count(accounts->as_array()[0], "receipts") ==
+                 static_cast<std::int64_t>(customers_per_shop);
     });
-    auto opened = post(*maker_, "/v2/settlements",
-                       {{"vendor_id", vendor}, {"project_id", project_}});
+    auto opened =
+        post(*maker_, "/v2/settlements", {{"vendor_id", vendor}, {"project_id", project_}});
     auto path = "/v2/settlements/" + text(opened, "id");
     post(*maker_, path + "/request");
     post(*checker_, path + "/approve");
@@ -241,11 +242,11 @@ private:
     auto imbalance = count(books, "imbalance_minor");
     bool valid = is_true(member(chain, "ok"));
     bool all_paid = paid_lines_ == homes.households && paid_minor_ == homes.amount_minor;
-    say("books: imbalance " + std::to_string(imbalance) + " over "
-        + std::to_string(count(books, "owners_checked")) + " owners");
-    say("audit chain: " + std::string{valid ? "valid, " : "BROKEN, "}
-        + std::to_string(count(chain, "rows")) + " rows, "
-        + std::to_string(count(chain, "transfers")) + " transfers");
+    say("books: imbalance " + std::to_string(imbalance) + " over " +
+        std::to_string(count(books, "owners_checked")) + " owners");
+    say("audit chain: " + std::string{valid ? "valid, " : "BROKEN, "} +
+        std::to_string(count(chain, "rows")) + " rows, " +
+        std::to_string(count(chain, "transfers")) + " transfers");
     std::ostringstream summary;
     summary << std::fixed << std::setprecision(2) << "\n  lines paid   " << paid_lines_ << " of "
             << homes.households << "\n  amount       " << money(paid_minor_) << "\n  seconds      "
@@ -315,8 +316,8 @@ int run_demo(context& ctx, const demo_flags& flags) {
               << "  API        " << node.url() << "/v2/openapi.json\n"
               << "  operators  " << node.internal_url() << "/metrics\n"
               << "  token      " << data << "/admin.token\n"
-              << "  try        curl -H \"Authorization: Bearer $(cat " << data
-              << "/admin.token)\" " << node.url() << "/v2/projects\n";
+              << "  try        curl -H \"Authorization: Bearer $(cat " << data << "/admin.token)\" "
+              << node.url() << "/v2/projects\n";
     } else if (auto code = node.stop(); code != 0) {
       ctx.err << "the node ended with code " << code << "\n";
       good = false;
@@ -340,17 +341,18 @@ int run_demo(context& ctx, const demo_flags& flags) {
 
 void add_demo(CLI::App& app, context& ctx) {
   auto* command = app.add_subcommand(
-    "demo", "Start a node, pay a real household register, settle shops, prove the books.");
+      "demo", "Start a node, pay a real household register, settle shops, prove the books.");
   auto flags = std::make_shared<demo_flags>();
   command->add_option("--rahatd", flags->rahatd, "The node's program")->required();
   command->add_option("--examples", flags->examples, "Folder with the example data")->required();
   command->add_option("--lines", flags->lines, "Repeat the register to this many households")
-    ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1'000'000}));
+      ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1'000'000}));
   command->add_flag("--keep", flags->keep, "Leave the node up");
-  command->footer("Examples:\n"
-                  "  ./dev demo\n"
-                  "  ./dev demo --lines 1000000\n"
-                  "  ./dev demo --keep");
+  command->footer(
+      "Examples:\n"
+      "  ./dev demo\n"
+      "  ./dev demo --lines 1000000\n"
+      "  ./dev demo --keep");
   command->callback([&ctx, flags] { ctx.exit_code = run_demo(ctx, *flags); });
 }
 

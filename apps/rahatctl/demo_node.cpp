@@ -1,16 +1,16 @@
 #include "apps/rahatctl/demo_node.hpp"
 
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <array>
 #include <csignal>
 #include <cstring>
-#include <fcntl.h>
 #include <fstream>
-#include <poll.h>
-#include <spawn.h>
 #include <sstream>
 #include <stdexcept>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <vector>
 
 extern char** environ;
@@ -68,10 +68,14 @@ void demo_node::spawn(const std::string& program) {
     throw std::runtime_error(std::string{"no pipe: "} + std::strerror(errno));
   output_ = ends[0];
   std::vector<std::string> words{program,
-                                 "--node.data_dir", data_,
-                                 "--http.public_port", "0",
-                                 "--http.internal_port", "0",
-                                 "--log.file", data_ + "/rahatd.log"};
+                                 "--node.data_dir",
+                                 data_,
+                                 "--http.public_port",
+                                 "0",
+                                 "--http.internal_port",
+                                 "0",
+                                 "--log.file",
+                                 data_ + "/rahatd.log"};
   std::vector<char*> argv;
   for (auto& w : words)
     argv.push_back(w.data());
@@ -99,12 +103,10 @@ void demo_node::wait_until_ready() {
   for (;;) {
     pollfd waiting{output_, POLLIN, 0};
     if (::poll(&waiting, 1, ready_limit_ms) <= 0)
-      throw std::runtime_error("the node did not become ready:\n"
-                               + tail_of(data_ + "/rahatd.log"));
+      throw std::runtime_error("the node did not become ready:\n" + tail_of(data_ + "/rahatd.log"));
     auto n = ::read(output_, piece.data(), piece.size());
     if (n <= 0)
-      throw std::runtime_error("the node ended while starting:\n"
-                               + tail_of(data_ + "/rahatd.log"));
+      throw std::runtime_error("the node ended while starting:\n" + tail_of(data_ + "/rahatd.log"));
     text.append(piece.data(), static_cast<std::size_t>(n));
     if (!word_after(text, "token").empty())
       break;

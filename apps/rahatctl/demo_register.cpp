@@ -102,10 +102,9 @@ demo_register read_demo_register(const std::string& examples, std::uint64_t line
     auto copy = i / heads.size();
     auto amount = home.size * minor_per_person;
     out.amount_minor += amount;
-    out.csv += "GLSS-" + home.id + (copy == 0 ? "" : "-" + std::to_string(copy)) + ","
-               + name_of(names, home, i) + "," + (home.sex == "female" ? "f" : "m") + ","
-               + std::to_string(home.size) + "," + home.region + "," + std::to_string(amount)
-               + "\n";
+    out.csv += "GLSS-" + home.id + (copy == 0 ? "" : "-" + std::to_string(copy)) + "," +
+               name_of(names, home, i) + "," + (home.sex == "female" ? "f" : "m") + "," +
+               std::to_string(home.size) + "," + home.region + "," + std::to_string(amount) + "\n";
   }
   return out;
 }

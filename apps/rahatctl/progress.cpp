@@ -1,8 +1,8 @@
 #include "apps/rahatctl/progress.hpp"
 
+#include <unistd.h>
 #include <algorithm>
 #include <iostream>
-#include <unistd.h>
 
 namespace rahat::ctl {
 
@@ -14,8 +14,9 @@ constexpr std::chrono::seconds line_every{2};
 } // namespace
 
 progress::progress(std::ostream& out, std::uint64_t total)
-  : out_(out), total_(std::max<std::uint64_t>(total, 1)),
-    terminal_(&out == &std::cout && ::isatty(STDOUT_FILENO) == 1) {}
+    : out_(out),
+      total_(std::max<std::uint64_t>(total, 1)),
+      terminal_(&out == &std::cout && ::isatty(STDOUT_FILENO) == 1) {}
 
 void progress::show(std::uint64_t done, const std::string& what) {
   done = std::min(done, total_);

@@ -25,6 +25,6 @@ audit_options options_of(const config& settings, const std::string& conninfo,
 
 node_auditor::node_auditor(const config& settings, const std::string& service_conninfo,
                            const node_identity& me, const clock& time)
-  : audit_(options_of(settings, service_conninfo, me, time, counted_)) {}
+    : audit_(options_of(settings, service_conninfo, me, time, counted_)) {}
 
 } // namespace rahat

@@ -13,8 +13,8 @@ namespace rahat {
 /// The node's auditor with what it counts, set up from the configuration.
 class node_auditor {
 public:
-  node_auditor(const config& settings, const std::string& service_conninfo,
-               const node_identity& me, const clock& time);
+  node_auditor(const config& settings, const std::string& service_conninfo, const node_identity& me,
+               const clock& time);
 
   pg_auditor& audit() { return audit_; }
   prometheus_audit& counted() { return counted_; }

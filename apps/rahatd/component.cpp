@@ -13,7 +13,7 @@ using beat_atom = caf::atom_constant<caf::atom("beat")>;
 class component_actor final : public caf::event_based_actor {
 public:
   component_actor(caf::actor_config& config, std::function<void()> stop)
-    : event_based_actor(config), stop_(std::move(stop)) {}
+      : event_based_actor(config), stop_(std::move(stop)) {}
 
   caf::behavior make_behavior() override {
     return {[](beat_atom) {}};
@@ -34,7 +34,7 @@ class heartbeat_actor final : public caf::event_based_actor {
 public:
   heartbeat_actor(caf::actor_config& config, std::chrono::milliseconds every,
                   std::function<void()> beat)
-    : event_based_actor(config), every_(every), beat_(std::move(beat)) {}
+      : event_based_actor(config), every_(every), beat_(std::move(beat)) {}
 
   caf::behavior make_behavior() override {
     send(this, beat_atom::value);
@@ -54,11 +54,12 @@ private:
 } // namespace
 
 child_spec component(std::string name, std::function<void()> start, std::function<void()> stop) {
-  return {std::move(name), [start = std::move(start), stop = std::move(stop)](
-                             caf::actor_system& system) -> caf::actor {
-            start();
-            return system.spawn<component_actor>(stop);
-          }};
+  return {
+      std::move(name),
+      [start = std::move(start), stop = std::move(stop)](caf::actor_system& system) -> caf::actor {
+        start();
+        return system.spawn<component_actor>(stop);
+      }};
 }
 
 child_spec heartbeat(std::string name, std::chrono::milliseconds every,

@@ -11,7 +11,6 @@
 #include "runtime/telemetry/log.hpp"
 #include "runtime/telemetry/time_text.hpp"
 
-
 namespace rahat {
 
 namespace {
@@ -79,7 +78,10 @@ void edge::impl::open_live() {
 }
 
 void edge::impl::open_public() {
-  rest::rest_context context{use.entities, use.queries, use.time, use.trust,
+  rest::rest_context context{use.entities,
+                             use.queries,
+                             use.time,
+                             use.trust,
                              [this](std::chrono::milliseconds delay, std::function<void()> then) {
                                use.later.after(delay, std::move(then));
                              },
@@ -96,8 +98,8 @@ void edge::impl::open_public() {
   gate.ready = use.may_serve;
   auto how = options_of(use.settings, use.time);
   how.address = use.settings.http.public_host;
-  how.port = public_port != 0 ? public_port
-                              : static_cast<std::uint16_t>(use.settings.http.public_port);
+  how.port =
+      public_port != 0 ? public_port : static_cast<std::uint16_t>(use.settings.http.public_port);
   how.io_threads = static_cast<unsigned>(use.settings.http.io_threads);
   how.upgrade_path = "/v2/live";
   how.on_upgrade = [this](http::upgraded connection) { live->take(std::move(connection)); };
@@ -134,8 +136,8 @@ void edge::impl::open_internal() {
   how.port = internal_port != 0 ? internal_port
                                 : static_cast<std::uint16_t>(use.settings.http.internal_port);
   how.reply_timeout = std::chrono::minutes(10); // an audit reads everything
-  internal_server = std::make_unique<http::server>(how, http::router{ops::make_routes(c)}, who(),
-                                                   internal_probe);
+  internal_server =
+      std::make_unique<http::server>(how, http::router{ops::make_routes(c)}, who(), internal_probe);
   internal_port = internal_server->start();
 }
 
@@ -164,18 +166,30 @@ std::vector<child_spec> edge::components() {
   };
   std::vector<child_spec> children;
   children.push_back(component(
-    "gateway-live", [i] { if (!i->live) i->open_live(); },
-    [i] {
-      if (i->live)
-        i->live->drain(std::chrono::milliseconds{0});
-      i->live.reset();
-    }));
+      "gateway-live",
+      [i] {
+        if (!i->live)
+          i->open_live();
+      },
+      [i] {
+        if (i->live)
+          i->live->drain(std::chrono::milliseconds{0});
+        i->live.reset();
+      }));
   children.push_back(component(
-    "gateway-public", [i] { if (!i->public_server) i->open_public(); },
-    [i, drain_of] { drain_of(i->public_server); }));
+      "gateway-public",
+      [i] {
+        if (!i->public_server)
+          i->open_public();
+      },
+      [i, drain_of] { drain_of(i->public_server); }));
   children.push_back(component(
-    "gateway-internal", [i] { if (!i->internal_server) i->open_internal(); },
-    [i, drain_of] { drain_of(i->internal_server); }));
+      "gateway-internal",
+      [i] {
+        if (!i->internal_server)
+          i->open_internal();
+      },
+      [i, drain_of] { drain_of(i->internal_server); }));
   return children;
 }
 

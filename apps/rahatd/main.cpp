@@ -2,11 +2,11 @@
 #include "config/load.hpp"
 #include "runtime/telemetry/log.hpp"
 
+#include <pthread.h>
+#include <unistd.h>
 #include <array>
 #include <csignal>
 #include <iostream>
-#include <pthread.h>
-#include <unistd.h>
 
 namespace {
 
@@ -45,13 +45,13 @@ int run(const rahat::config& settings) {
     std::cerr << "rahatd cannot start: " << e.what() << '\n';
     return exit_cannot_start;
   }
-  rahat::log::info("node_ready", {{"public_port", node.public_port()},
-                                  {"internal_port", node.internal_port()}});
+  rahat::log::info("node_ready",
+                   {{"public_port", node.public_port()}, {"internal_port", node.internal_port()}});
   std::cout << "Rahat is ready.\n"
             << "  API        http://" << settings.http.public_host << ':' << node.public_port()
             << "/v2  (GET /v2/openapi.json)\n"
-            << "  operators  http://" << settings.http.internal_host << ':'
-            << node.internal_port() << "  (/health /readiness /metrics)\n"
+            << "  operators  http://" << settings.http.internal_host << ':' << node.internal_port()
+            << "  (/health /readiness /metrics)\n"
             << "  token      " << node.admin_token_file() << '\n'
             << std::flush;
   auto got = wait_for_end(signals);

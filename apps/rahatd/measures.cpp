@@ -3,12 +3,12 @@
 #include "apps/rahatd/store_metrics.hpp"
 #include "runtime/telemetry/entity_metrics.hpp"
 
-#include <algorithm>
-#include <mutex>
 #include <prometheus/collectable.h>
 #include <prometheus/gauge.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
+#include <algorithm>
+#include <mutex>
 #include <vector>
 
 namespace rahat {
@@ -25,11 +25,11 @@ struct measures::impl {
 
 measures::measures(unsigned writers) : impl_(std::make_unique<impl>(writers)) {
   prometheus::BuildGauge()
-    .Name("rahat_build_info")
-    .Help("Which program this is; always 1")
-    .Register(impl_->registry)
-    .Add({{"version", "0.1.0"}})
-    .Set(1);
+      .Name("rahat_build_info")
+      .Help("Which program this is; always 1")
+      .Register(impl_->registry)
+      .Add({{"version", "0.1.0"}})
+      .Set(1);
 }
 
 measures::~measures() = default;

@@ -67,8 +67,8 @@ lease_terms terms_of(const config& settings) {
 
 master_key key_of(const config& settings, random& dice) {
   auto key = settings.trust.master_key.empty()
-               ? load_master_key(settings.node.data_dir + "/master.key", true, dice)
-               : parse_master_key(settings.trust.master_key.reveal());
+                 ? load_master_key(settings.node.data_dir + "/master.key", true, dice)
+                 : parse_master_key(settings.trust.master_key.reveal());
   if (auto* e = std::get_if<error>(&key))
     throw std::runtime_error(e->message);
   return std::get<master_key>(key);
@@ -87,7 +87,7 @@ std::vector<pg::owned_shard> owned(const std::vector<taken_shard>& taken) {
 /// In order of construction; destroyed in reverse.
 struct node::parts {
   parts(config c, std::function<void(const std::string&)> end)
-    : settings(std::move(c)), on_end(std::move(end)) {}
+      : settings(std::move(c)), on_end(std::move(end)) {}
 
   config settings;
   std::function<void(const std::string&)> on_end;
@@ -136,7 +136,7 @@ struct node::parts {
 };
 
 node::node(config settings, std::function<void(const std::string&)> on_end)
-  : parts_(std::make_unique<parts>(std::move(settings), std::move(on_end))) {}
+    : parts_(std::make_unique<parts>(std::move(settings), std::move(on_end))) {}
 
 node::~node() = default;
 
@@ -203,8 +203,8 @@ void node::parts::start_hosts() {
   live::hub_options how;
   how.kinds = kind_names();
   how.progress_types = progress_types();
-  how.progress_every
-    = std::chrono::milliseconds(1'000 / std::max<std::int64_t>(1, settings.live.progress_per_second));
+  how.progress_every = std::chrono::milliseconds(
+      1'000 / std::max<std::int64_t>(1, settings.live.progress_per_second));
   hub = std::make_unique<live::live_hub>(how, *db, *entities, time);
 }
 
@@ -220,13 +220,13 @@ void node::parts::wake_all() {
 }
 
 void node::parts::sweep(shard_id shard) {
-  later->after(std::chrono::duration_cast<std::chrono::milliseconds>(sweep_all_shards)
-                 / shard_count,
-               [this, shard] {
-                 if (may_serve())
-                   entities->wake_pending(shard);
-                 sweep(static_cast<shard_id>((shard + 1) % shard_count));
-               });
+  later->after(
+      std::chrono::duration_cast<std::chrono::milliseconds>(sweep_all_shards) / shard_count,
+      [this, shard] {
+        if (may_serve())
+          entities->wake_pending(shard);
+        sweep(static_cast<shard_id>((shard + 1) % shard_count));
+      });
 }
 
 void node::parts::watch_database() {
@@ -260,8 +260,8 @@ void node::parts::supervise() {
   };
   auto children = gateways->components();
   children.push_back(heartbeat("lease-heartbeat", lease_beat_every, [this] { lease->beat(); }));
-  root = start_supervisor(*actors, supervisor_spec{"root", std::move(children), {}, tree, time,
-                                                   dice, give_up});
+  root = start_supervisor(
+      *actors, supervisor_spec{"root", std::move(children), {}, tree, time, dice, give_up});
 }
 
 std::vector<ops::check> node::parts::readiness() {
@@ -284,14 +284,27 @@ void node::start() {
   p.background = std::make_unique<ops::background>();
   p.open_store();
   p.start_hosts();
-  p.audit = std::make_unique<node_auditor>(p.settings, p.database->service_conninfo(), p.me,
-                                           p.time);
+  p.audit =
+      std::make_unique<node_auditor>(p.settings, p.database->service_conninfo(), p.me, p.time);
   p.counted.add(p.audit->counted());
   p.audit->audit().start();
-  edge_parts use{p.settings, p.time,  *p.entities,   *p.db,         *p.db,      *p.trust,
-                 *p.tokens,  *p.hub,  *p.later,      *p.background, p.audit->audit(), p.counted,
-                 p.tree,     *p.entities, p.database->service_conninfo(),
-                 [&p] { return p.may_serve(); }, [&p] { return p.readiness(); }};
+  edge_parts use{p.settings,
+                 p.time,
+                 *p.entities,
+                 *p.db,
+                 *p.db,
+                 *p.trust,
+                 *p.tokens,
+                 *p.hub,
+                 *p.later,
+                 *p.background,
+                 p.audit->audit(),
+                 p.counted,
+                 p.tree,
+                 *p.entities,
+                 p.database->service_conninfo(),
+                 [&p] { return p.may_serve(); },
+                 [&p] { return p.readiness(); }};
   p.gateways = std::make_unique<edge>(std::move(use));
   p.gateways->open(); // a port in use is told at once, not retried
   p.serving = true;

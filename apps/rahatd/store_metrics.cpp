@@ -22,44 +22,44 @@ const buckets size_buckets{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048};
 class store_metrics final : public pg::store_probe {
 public:
   store_metrics(prometheus::Registry& r, unsigned writers)
-    : commit_seconds_(histogram(r, "rahat_commit_seconds", "One batch in the database",
-                                second_buckets)),
-      batch_commits_(histogram(r, "rahat_db_batch_commits", "Commits in a batch", size_buckets)),
-      batch_rows_(histogram(r, "rahat_db_batch_rows", "Rows in a batch", size_buckets)),
-      load_seconds_(histogram(r, "rahat_entity_load_seconds",
-                              "Reading an entity's snapshot and tail", second_buckets)),
-      read_seconds_(histogram(r, "rahat_db_read_seconds", "One read", second_buckets)),
-      commits_(counter(r, "rahat_commits_total", "Commits that landed")),
-      splits_(counter(r, "rahat_batch_splits_total", "Batches tried again in halves")),
-      fenced_(counter(r, "rahat_fenced_writes_total",
-                      "Commits refused by the fence; above 0 only in failures")),
-      rejected_(counter(r, "rahat_rejected_writes_total", "Commits refused for their own rows")),
-      superseded_(counter(r, "rahat_superseded_writes_total", "Commits behind a failed one")),
-      retried_(counter(r, "rahat_retried_batches_total", "Batches that were sent again")),
-      in_doubt_landed_(in_doubt(r, "committed")),
-      in_doubt_lost_(in_doubt(r, "not_committed")),
-      connects_(counter(r, "rahat_db_connects_total", "Connections made")),
-      connect_failures_(counter(r, "rahat_db_connect_failures_total", "Connections refused")),
-      read_failures_(counter(r, "rahat_db_read_failures_total", "Reads that failed")),
-      read_overloads_(counter(r, "rahat_db_read_overloads_total", "Reads refused at the bound")),
-      reader_queue_(BuildGauge()
-                      .Name("rahat_db_reads_waiting")
-                      .Help("Reads that wait for a connection")
-                      .Register(r)
-                      .Add({})),
-      housekeeping_failures_(
-        counter(r, "rahat_housekeeping_failures_total", "Housekeeping that is tried again")),
-      housekeeping_drops_(
-        counter(r, "rahat_housekeeping_drops_total", "Housekeeping dropped at its bound")),
-      outbox_deleted_(counter(r, "rahat_outbox_deleted_total", "Acknowledged messages deleted")) {
+      : commit_seconds_(
+            histogram(r, "rahat_commit_seconds", "One batch in the database", second_buckets)),
+        batch_commits_(histogram(r, "rahat_db_batch_commits", "Commits in a batch", size_buckets)),
+        batch_rows_(histogram(r, "rahat_db_batch_rows", "Rows in a batch", size_buckets)),
+        load_seconds_(histogram(r, "rahat_entity_load_seconds",
+                                "Reading an entity's snapshot and tail", second_buckets)),
+        read_seconds_(histogram(r, "rahat_db_read_seconds", "One read", second_buckets)),
+        commits_(counter(r, "rahat_commits_total", "Commits that landed")),
+        splits_(counter(r, "rahat_batch_splits_total", "Batches tried again in halves")),
+        fenced_(counter(r, "rahat_fenced_writes_total",
+                        "Commits refused by the fence; above 0 only in failures")),
+        rejected_(counter(r, "rahat_rejected_writes_total", "Commits refused for their own rows")),
+        superseded_(counter(r, "rahat_superseded_writes_total", "Commits behind a failed one")),
+        retried_(counter(r, "rahat_retried_batches_total", "Batches that were sent again")),
+        in_doubt_landed_(in_doubt(r, "committed")),
+        in_doubt_lost_(in_doubt(r, "not_committed")),
+        connects_(counter(r, "rahat_db_connects_total", "Connections made")),
+        connect_failures_(counter(r, "rahat_db_connect_failures_total", "Connections refused")),
+        read_failures_(counter(r, "rahat_db_read_failures_total", "Reads that failed")),
+        read_overloads_(counter(r, "rahat_db_read_overloads_total", "Reads refused at the bound")),
+        reader_queue_(BuildGauge()
+                          .Name("rahat_db_reads_waiting")
+                          .Help("Reads that wait for a connection")
+                          .Register(r)
+                          .Add({})),
+        housekeeping_failures_(
+            counter(r, "rahat_housekeeping_failures_total", "Housekeeping that is tried again")),
+        housekeeping_drops_(
+            counter(r, "rahat_housekeeping_drops_total", "Housekeeping dropped at its bound")),
+        outbox_deleted_(counter(r, "rahat_outbox_deleted_total", "Acknowledged messages deleted")) {
     auto& commits = BuildGauge()
-                      .Name("rahat_writer_queue_commits")
-                      .Help("Commits in front of a writer, in flight included")
-                      .Register(r);
+                        .Name("rahat_writer_queue_commits")
+                        .Help("Commits in front of a writer, in flight included")
+                        .Register(r);
     auto& bytes = BuildGauge()
-                    .Name("rahat_writer_queue_bytes")
-                    .Help("Bytes in front of a writer")
-                    .Register(r);
+                      .Name("rahat_writer_queue_bytes")
+                      .Help("Bytes in front of a writer")
+                      .Register(r);
     for (unsigned w = 0; w < writers; ++w) {
       queue_commits_.push_back(&commits.Add({{"writer", std::to_string(w)}}));
       queue_bytes_.push_back(&bytes.Add({{"writer", std::to_string(w)}}));
@@ -100,8 +100,7 @@ public:
   }
 
 private:
-  static prometheus::Counter& counter(prometheus::Registry& r, const char* name,
-                                      const char* help) {
+  static prometheus::Counter& counter(prometheus::Registry& r, const char* name, const char* help) {
     return BuildCounter().Name(name).Help(help).Register(r).Add({});
   }
   static prometheus::Histogram& histogram(prometheus::Registry& r, const char* name,
@@ -110,10 +109,10 @@ private:
   }
   static prometheus::Counter& in_doubt(prometheus::Registry& r, const char* outcome) {
     return BuildCounter()
-      .Name("rahat_unknown_outcomes_total")
-      .Help("Batches in doubt after a lost connection, by what had happened")
-      .Register(r)
-      .Add({{"outcome", outcome}});
+        .Name("rahat_unknown_outcomes_total")
+        .Help("Batches in doubt after a lost connection, by what had happened")
+        .Register(r)
+        .Add({{"outcome", outcome}});
   }
 
   prometheus::Histogram& commit_seconds_;

@@ -78,7 +78,8 @@ public:
   /// `proceed(true)` asks for more; `proceed(false)` stops reading, `finish` follows at once.
   virtual void on_bytes(std::string_view piece, std::function<void(bool)> proceed) = 0;
 
-  /// The body has ended; `complete` is false when the client broke off or `proceed(false)` was said.
+  /// The body has ended; `complete` is false when the client broke off or `proceed(false)` was
+  /// said.
   virtual void finish(bool complete, responder done) = 0;
 };
 
@@ -89,8 +90,8 @@ enum class body_kind { none, json, stream };
 struct route {
   method verb = method::get;
   std::string pattern;
-  std::string tag;         // e.g. "projects"
-  std::string summary;     // one sentence for OpenAPI
+  std::string tag;                // e.g. "projects"
+  std::string summary;            // one sentence for OpenAPI
   std::vector<std::string> roles; // who may call; empty = every valid token; admin always may
   bool needs_idempotency_key = false;
   body_kind body = body_kind::none;
@@ -104,7 +105,7 @@ struct route {
     std::string schema = R"({"type":"string"})";
   };
   std::vector<parameter> query; // documented and checked: an unknown query parameter is a 400
-  std::function<void(request, responder)> handle;                       // body none or json
+  std::function<void(request, responder)> handle;                     // body none or json
   std::function<std::unique_ptr<body_reader>(request)> handle_stream; // body stream
 };
 

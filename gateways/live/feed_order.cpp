@@ -5,7 +5,7 @@ namespace rahat::live {
 namespace {
 
 constexpr std::string_view alphabet =
-  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 constexpr std::size_t max_token_bytes = 8 * 1024;
 
 void append_varint(std::string& out, std::uint64_t value) {

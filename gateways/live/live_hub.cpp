@@ -44,7 +44,7 @@ live_event event_of(const journal_row& row) {
 } // namespace
 
 live_hub::live_hub(hub_options options, store& db, entities& all, const clock& time)
-  : options_(std::move(options)), db_(db), all_(all), time_(time), thread_([this] { run(); }) {}
+    : options_(std::move(options)), db_(db), all_(all), time_(time), thread_([this] { run(); }) {}
 
 live_hub::~live_hub() {
   stop();
@@ -102,8 +102,8 @@ void live_hub::to_topic(const std::string& name, const live_event& event) {
 }
 
 void live_hub::send(topic& t, const std::string& name, const live_event& event) {
-  auto text = frame_of(name, event,
-                       name == feed_name ? order_.token().text() : std::to_string(event.seq));
+  auto text =
+      frame_of(name, event, name == feed_name ? order_.token().text() : std::to_string(event.seq));
   std::vector<sink*> gone;
   std::vector<std::shared_ptr<subscriber>> behind;
   for (auto& [key, who] : t.subscribers) {
@@ -137,18 +137,18 @@ live_hub::frame live_hub::frame_of(const std::string& topic, const live_event& e
                                    std::string token) const {
   std::string data = e.view ? *e.view : "null";
   if (topic == feed_name)
-    data = R"({"entity":")" + e.entity.str() + R"(","version":)" + std::to_string(e.seq)
-           + R"(,"state":)" + data + "}";
+    data = R"({"entity":")" + e.entity.str() + R"(","version":)" + std::to_string(e.seq) +
+           R"(,"state":)" + data + "}";
   const bool progress = token.empty();
-  return make_event(topic, std::move(token), progress ? "progress" : e.type,
-                    rfc3339(e.at_us), data);
+  return make_event(topic, std::move(token), progress ? "progress" : e.type, rfc3339(e.at_us),
+                    data);
 }
 
 live_hub::frame live_hub::replayed(const std::string& topic, const journal_row& row,
                                    std::string token) const {
   // The state of that moment is gone; what happened and when is not.
-  std::string data = R"({"entity":")" + row.entity.str() + R"(","version":)"
-                     + std::to_string(row.seq) + R"(,"replayed":true})";
+  std::string data = R"({"entity":")" + row.entity.str() + R"(","version":)" +
+                     std::to_string(row.seq) + R"(,"replayed":true})";
   return make_event(topic, std::move(token), row.type, rfc3339(row.at_us), data);
 }
 
@@ -174,8 +174,7 @@ std::optional<error> live_hub::subscribe(const http::caller&, const std::string&
   } else if (after) {
     auto token = feed_token::parse(*after);
     if (!token)
-      return error{errc::invalid_input, "the resume token of the feed is not one of ours",
-                   "after"};
+      return error{errc::invalid_input, "the resume token of the feed is not one of ours", "after"};
     who->positions = *token;
     who->replaying = true;
   }
@@ -223,54 +222,53 @@ void live_hub::leave(const std::shared_ptr<sink>& to) {
 
 void live_hub::replay_entity(const std::string& name, entity_ref entity,
                              std::shared_ptr<subscriber> who) {
-  db_.history(
-    entity, who->seq, replay_page,
-    [this, alive = std::weak_ptr<bool>(alive_), name, entity,
-     who](outcome<std::vector<journal_row>> rows) {
-      auto still = alive.lock();
-      if (!still)
-        return;
-      auto* page = std::get_if<std::vector<journal_row>>(&rows);
-      if (page == nullptr) {
-        leave(who->to); // the client reconnects with its token
-        return;
-      }
-      for (auto& row : *page) {
-        who->seq = row.seq;
-        if (!options_.progress_types.contains(row.type))
-          who->to->push(replayed(name, row, std::to_string(row.seq)));
-      }
-      if (page->size() == replay_page)
-        replay_entity(name, entity, who);
-      else
-        caught_up(name, who);
-    });
+  db_.history(entity, who->seq, replay_page,
+              [this, alive = std::weak_ptr<bool>(alive_), name, entity,
+               who](outcome<std::vector<journal_row>> rows) {
+                auto still = alive.lock();
+                if (!still)
+                  return;
+                auto* page = std::get_if<std::vector<journal_row>>(&rows);
+                if (page == nullptr) {
+                  leave(who->to); // the client reconnects with its token
+                  return;
+                }
+                for (auto& row : *page) {
+                  who->seq = row.seq;
+                  if (!options_.progress_types.contains(row.type))
+                    who->to->push(replayed(name, row, std::to_string(row.seq)));
+                }
+                if (page->size() == replay_page)
+                  replay_entity(name, entity, who);
+                else
+                  caught_up(name, who);
+              });
 }
 
 void live_hub::replay_feed(std::shared_ptr<subscriber> who) {
   db_.journal(
-    who->shard, who->positions.positions[who->shard], replay_page,
-    [this, alive = std::weak_ptr<bool>(alive_), who](outcome<std::vector<journal_row>> rows) {
-      auto still = alive.lock();
-      if (!still)
-        return;
-      auto* page = std::get_if<std::vector<journal_row>>(&rows);
-      if (page == nullptr) {
-        leave(who->to);
-        return;
-      }
-      for (auto& row : *page) {
-        who->positions.positions[row.shard] = row.position;
-        if (!options_.progress_types.contains(row.type))
-          who->to->push(replayed(feed_name, row, who->positions.text()));
-      }
-      if (page->size() < replay_page)
-        ++who->shard;
-      if (who->shard < shard_count)
-        replay_feed(who);
-      else
-        caught_up(feed_name, who);
-    });
+      who->shard, who->positions.positions[who->shard], replay_page,
+      [this, alive = std::weak_ptr<bool>(alive_), who](outcome<std::vector<journal_row>> rows) {
+        auto still = alive.lock();
+        if (!still)
+          return;
+        auto* page = std::get_if<std::vector<journal_row>>(&rows);
+        if (page == nullptr) {
+          leave(who->to);
+          return;
+        }
+        for (auto& row : *page) {
+          who->positions.positions[row.shard] = row.position;
+          if (!options_.progress_types.contains(row.type))
+            who->to->push(replayed(feed_name, row, who->positions.text()));
+        }
+        if (page->size() < replay_page)
+          ++who->shard;
+        if (who->shard < shard_count)
+          replay_feed(who);
+        else
+          caught_up(feed_name, who);
+      });
 }
 
 void live_hub::caught_up(const std::string& name, const std::shared_ptr<subscriber>& who) {
@@ -283,8 +281,8 @@ void live_hub::caught_up(const std::string& name, const std::shared_ptr<subscrib
     for (auto& event : std::exchange(who->held, {})) {
       if (again)
         break; // they are in the journal
-      bool seen = entity ? event.seq <= who->seq
-                         : event.position <= who->positions.positions[event.shard];
+      bool seen =
+          entity ? event.seq <= who->seq : event.position <= who->positions.positions[event.shard];
       if (seen)
         continue;
       // The hub's own token is past all that was held: a client that leaves between two of them
@@ -294,8 +292,8 @@ void live_hub::caught_up(const std::string& name, const std::shared_ptr<subscrib
       else
         who->positions.positions[event.shard] = event.position;
       if (!is_progress(event))
-        who->to->push(frame_of(name, event, entity ? std::to_string(event.seq)
-                                                   : who->positions.text()));
+        who->to->push(
+            frame_of(name, event, entity ? std::to_string(event.seq) : who->positions.text()));
     }
   }
   if (again && entity)
@@ -310,12 +308,12 @@ void live_hub::caught_up(const std::string& name, const std::shared_ptr<subscrib
 
 void live_hub::send_state(const std::string& name, const entity_ref& entity,
                           const std::shared_ptr<subscriber>& who) {
-  all_.look(entity, time_.steady() + std::chrono::seconds(5),
-            [name, to = who->to, at = rfc3339(time_.now_us())](
-              std::variant<entity_view, error> view) {
-              if (auto* v = std::get_if<entity_view>(&view))
-                to->push(make_event(name, "", "state", at, *v->json));
-            });
+  all_.look(
+      entity, time_.steady() + std::chrono::seconds(5),
+      [name, to = who->to, at = rfc3339(time_.now_us())](std::variant<entity_view, error> view) {
+        if (auto* v = std::get_if<entity_view>(&view))
+          to->push(make_event(name, "", "state", at, *v->json));
+      });
 }
 
 // -- once in a while --------------------------------------------------------------------

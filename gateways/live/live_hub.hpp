@@ -74,9 +74,7 @@ private:
   void to_topic(const std::string& name, const live_event& event);
   void send(topic& t, const std::string& name, const live_event& event);
   void drop(topic& t, sink* who);
-  bool is_progress(const live_event& e) const {
-    return options_.progress_types.contains(e.type);
-  }
+  bool is_progress(const live_event& e) const { return options_.progress_types.contains(e.type); }
   /// An empty token makes it progress.
   frame frame_of(const std::string& topic, const live_event& event, std::string token) const;
   frame replayed(const std::string& topic, const journal_row& row, std::string token) const;

@@ -24,8 +24,11 @@ response json_reply(const json::value& body, unsigned status = 200) {
 }
 
 json::object to_json(const audit_finding& f) {
-  return {{"shard", f.shard},   {"position", f.position}, {"entity", f.entity.str()},
-          {"type", f.type},     {"what", f.what}};
+  return {{"shard", f.shard},
+          {"position", f.position},
+          {"entity", f.entity.str()},
+          {"type", f.type},
+          {"what", f.what}};
 }
 
 json::object to_json(const verify_report& v) {
@@ -85,11 +88,11 @@ response readiness(const context& c) {
   bool ready = true;
   for (auto& check : c.readiness()) {
     ready = ready && check.ok;
-    checks.push_back(json::object{
-      {"name", check.name}, {"ok", check.ok}, {"detail", check.detail}});
+    checks.push_back(
+        json::object{{"name", check.name}, {"ok", check.ok}, {"detail", check.detail}});
   }
-  auto reply = json_reply(json::object{{"ready", ready}, {"checks", std::move(checks)}},
-                          ready ? 200 : 503);
+  auto reply =
+      json_reply(json::object{{"ready", ready}, {"checks", std::move(checks)}}, ready ? 200 : 503);
   if (!ready)
     reply.headers.emplace_back("Retry-After", "1");
   return reply;
@@ -109,8 +112,7 @@ response actors(const context& c) {
                                     {"in_flight", e.in_flight},
                                     {"failures", e.failures},
                                     {"parked", e.parked}});
-  return json_reply(
-    json::object{{"actors", std::move(tree)}, {"entities", std::move(entities)}});
+  return json_reply(json::object{{"actors", std::move(tree)}, {"entities", std::move(entities)}});
 }
 
 void list_parked(const context& c, const responder& done) {
@@ -161,15 +163,14 @@ response create_token(const context& c, const std::string& body) {
     return value != nullptr && value->is_string() ? std::string{value->as_string()} : "";
   };
   if (fields == nullptr)
-    return http::problem(
-      {errc::malformed_body, R"(send {"user": "asha", "role": "maker"})", {}});
+    return http::problem({errc::malformed_body, R"(send {"user": "asha", "role": "maker"})", {}});
   auto made = c.create_token(text("user"), text("role"));
   if (auto* e = std::get_if<error>(&made))
     return http::problem(*e);
-  return json_reply(json::object{{"user", text("user")},
-                                 {"role", text("role")},
-                                 {"token", std::get<std::string>(made)}},
-                    201);
+  return json_reply(
+      json::object{
+          {"user", text("user")}, {"role", text("role")}, {"token", std::get<std::string>(made)}},
+      201);
 }
 
 response doctor(const context& c) {
@@ -178,11 +179,11 @@ response doctor(const context& c) {
   for (auto& f : c.doctor()) {
     ok = ok && !f.refuses;
     checks.push_back(json::object{
-      {"name", f.name}, {"ok", false}, {"refuses", f.refuses}, {"detail", f.sentence}});
+        {"name", f.name}, {"ok", false}, {"refuses", f.refuses}, {"detail", f.sentence}});
   }
   if (checks.empty())
     checks.push_back(json::object{
-      {"name", "database"}, {"ok", true}, {"refuses", false}, {"detail", "all is well"}});
+        {"name", "database"}, {"ok", true}, {"refuses", false}, {"detail", "all is well"}});
   return json_reply(json::object{{"ok", ok}, {"checks", std::move(checks)}});
 }
 
@@ -207,37 +208,32 @@ http::route_table make_routes(context shared) {
                        [c](request, responder done) { done(actors(*c)); }));
   routes.push_back(get("/internal/v1/parked", "What waits for an operator.",
                        [c](request, responder done) { list_parked(*c, done); }));
-  routes.push_back(get("/internal/v1/books", "Known balances against transfers.",
-                       [c](request ask, responder done) {
-                         bool all = ask.query_value("recount") == "true";
-                         answer_later(*c, done, [c, all] {
-                           return json_reply(to_json(all ? c->audit->recount()
-                                                         : c->audit->books()));
-                         });
-                       }));
+  routes.push_back(get(
+      "/internal/v1/books", "Known balances against transfers.", [c](request ask, responder done) {
+        bool all = ask.query_value("recount") == "true";
+        answer_later(*c, done, [c, all] {
+          return json_reply(to_json(all ? c->audit->recount() : c->audit->books()));
+        });
+      }));
   routes.back().query = {{"recount", "true: count every transfer anew", R"({"type":"boolean"})"}};
-  routes.push_back(get("/internal/v1/audit/verify", "Recomputes the hash chain.",
-                       [c](request, responder done) {
-                         answer_later(*c, done, [c] {
-                           return json_reply(to_json(c->audit->verify({})));
-                         });
-                       }));
-  routes.push_back(get("/internal/v1/doctor", "Risks of the database and the host.",
-                       [c](request, responder done) {
-                         answer_later(*c, done, [c] { return doctor(*c); });
-                       }));
+  routes.push_back(
+      get("/internal/v1/audit/verify", "Recomputes the hash chain.", [c](request, responder done) {
+        answer_later(*c, done, [c] { return json_reply(to_json(c->audit->verify({}))); });
+      }));
+  routes.push_back(
+      get("/internal/v1/doctor", "Risks of the database and the host.",
+          [c](request, responder done) { answer_later(*c, done, [c] { return doctor(*c); }); }));
 
-  auto release = get("/internal/v1/parked/{kind}/{id}/release", "Puts a parked entity back to work.",
-                     [c](request ask, responder done) { release_parked(*c, ask, done); });
+  auto release =
+      get("/internal/v1/parked/{kind}/{id}/release", "Puts a parked entity back to work.",
+          [c](request ask, responder done) { release_parked(*c, ask, done); });
   release.verb = method::post;
   routes.push_back(std::move(release));
 
-  auto tokens = get("/internal/v1/tokens", "Makes an access token.",
-                    [c](request ask, responder done) {
-                      answer_later(*c, done, [c, body = std::move(ask.body)] {
-                        return create_token(*c, body);
-                      });
-                    });
+  auto tokens =
+      get("/internal/v1/tokens", "Makes an access token.", [c](request ask, responder done) {
+        answer_later(*c, done, [c, body = std::move(ask.body)] { return create_token(*c, body); });
+      });
   tokens.verb = method::post;
   tokens.roles = {"admin"};
   tokens.body = http::body_kind::json;

@@ -40,8 +40,8 @@ struct doctor_row {
   std::string sentence;
 };
 
-/// What the resources are made of; supplied by the composition root. Functions marked (blocking) are
-/// run on the background worker, all others must return at once.
+/// What the resources are made of; supplied by the composition root. Functions marked (blocking)
+/// are run on the background worker, all others must return at once.
 struct context {
   std::string version;
   std::function<std::vector<check>()> readiness;
@@ -49,11 +49,12 @@ struct context {
   std::function<std::vector<actor_row>()> actors;
   std::function<std::vector<entity_row>(std::size_t limit)> entities;
   std::function<std::variant<std::string, error>(const std::string& user,
-                                                 const std::string& role)> create_token; // blocking
-  std::function<std::vector<doctor_row>()> doctor;                                       // blocking
+                                                 const std::string& role)>
+      create_token;                                // blocking
+  std::function<std::vector<doctor_row>()> doctor; // blocking
   store* db = nullptr;
-  auditor* audit = nullptr; // blocking
-  std::function<void(const entity_ref&)> release; // puts a parked entity back to work
+  auditor* audit = nullptr;                                 // blocking
+  std::function<void(const entity_ref&)> release;           // puts a parked entity back to work
   std::function<void(std::function<void()>)> in_background; // one worker, bounded queue
 };
 

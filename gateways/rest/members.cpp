@@ -67,9 +67,7 @@ std::string member_json(const member_page& page, row_sealer& rows, const listed_
     opened = rows.open(row->row, row->sealed, row->wrapped_key);
   auto* plain = std::get_if<std::string>(&opened);
   json_writer out;
-  out.begin_object()
-      .id("id", wallet_of(page.batch, member.index))
-      .number("index", member.index);
+  out.begin_object().id("id", wallet_of(page.batch, member.index)).number("index", member.index);
   if (row)
     out.number("row", row->row);
   else
@@ -108,8 +106,7 @@ void list_members(const entity_resource& batches, const http::request& from, mem
                   std::function<void(const listing&, std::vector<std::string> items)> then) {
   constexpr std::int64_t most = std::numeric_limits<std::uint32_t>::max();
   pb::BatchCommand command;
-  command.mutable_list_members()->set_from_index(
-      static_cast<std::uint32_t>(std::min(first, most)));
+  command.mutable_list_members()->set_from_index(static_cast<std::uint32_t>(std::min(first, most)));
   command.mutable_list_members()->set_limit(limit);
   with_answer(batches, from, page.done, command.SerializeAsString(),
               [page, then = std::move(then)](const std::string& body) {
@@ -120,13 +117,13 @@ void list_members(const entity_resource& batches, const http::request& from, mem
                 for (auto& member : list.members)
                   wanted.push_back(member.ordinal);
                 auto upload = list.upload;
-                page.with->queries.rows(
-                    upload, std::move(wanted), [page, list = std::move(list), then](auto outcome) {
-                      if (auto* why = std::get_if<error>(&outcome))
-                        return page.done(http::problem(*why));
-                      auto& rows = std::get<std::vector<stored_row>>(outcome);
-                      then(list, items_of(page, list, rows));
-                    });
+                page.with->queries.rows(upload, std::move(wanted),
+                                        [page, list = std::move(list), then](auto outcome) {
+                                          if (auto* why = std::get_if<error>(&outcome))
+                                            return page.done(http::problem(*why));
+                                          auto& rows = std::get<std::vector<stored_row>>(outcome);
+                                          then(list, items_of(page, list, rows));
+                                        });
               });
 }
 
@@ -207,8 +204,9 @@ http::route members_route(const entity_resource& batches) {
   http::route row;
   row.pattern = batches.path() + "/{id}/members";
   row.tag = batches.tag();
-  row.summary = "The batch's households and what their wallets hold; personal fields are masked "
-                "for the role reader";
+  row.summary =
+      "The batch's households and what their wallets hold; personal fields are masked "
+      "for the role reader";
   row.response_schema = list_schema(member_schema());
   row.query = list_parameters();
   row.handle = [batches](http::request from, http::responder done) {

@@ -337,8 +337,7 @@ private:
 
   void explain(const std::string& status) {
     if (status == "checking" || status == "enrolling" || status == "accepting" ||
-        status == "accepted" ||
-        status == "rejected")
+        status == "accepted" || status == "rejected")
       verdict_ =
           http::problem({errc::idempotency_key_reused,
                          "this Idempotency-Key was used for another file: send this one with "

@@ -13,7 +13,7 @@ class array_literal {
 public:
   void number(std::int64_t v);
   void id(const uuid& v);
-  void text(std::string_view v); // quoted
+  void text(std::string_view v);  // quoted
   void bytes(std::string_view v); // bytea in hex
 
   std::string str() const { return body_.empty() ? "{}" : "{" + body_ + "}"; }

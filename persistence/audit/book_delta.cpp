@@ -43,9 +43,9 @@ std::int64_t add_minor(std::int64_t a, std::int64_t b) {
 book_delta::made book_delta::add(const journal_row& row) {
   wire::Commit c;
   if (!c.ParseFromString(row.payload))
-    throw audit_error{"the journal row at shard " + std::to_string(row.shard) + " position "
-                      + std::to_string(row.position) + " cannot be read: run"
-                      + " `rahatctl audit verify`"};
+    throw audit_error{"the journal row at shard " + std::to_string(row.shard) + " position " +
+                      std::to_string(row.position) + " cannot be read: run" +
+                      " `rahatctl audit verify`"};
   ++rows_;
   made out;
   notice_numbers notices{c};

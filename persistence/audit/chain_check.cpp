@@ -23,14 +23,18 @@ audit_finding finding_at(const journal_row& row, std::string what) {
 
 /// The entity whose commits have a hole behind this place is the one that lost the row.
 audit_finding removed(pqxx::transaction_base& work, shard_id shard, std::uint64_t position) {
-  audit_finding found{shard, position, {}, {}, "the row was removed: there is no row at this"
-                                               " position although later ones follow"};
+  audit_finding found{shard,
+                      position,
+                      {},
+                      {},
+                      "the row was removed: there is no row at this"
+                      " position although later ones follow"};
   const auto rows = work.exec_prepared("audit_lost", static_cast<int>(shard),
                                        static_cast<std::int64_t>(position));
   if (!rows.empty()) {
     found.entity = {pg::text_of(rows[0][0]), pg::uuid_of(rows[0][1])};
-    found.what += "; it was commit " + std::to_string(rows[0][2].as<std::int64_t>())
-                  + " of its entity";
+    found.what +=
+        "; it was commit " + std::to_string(rows[0][2].as<std::int64_t>()) + " of its entity";
   }
   return found;
 }
@@ -39,14 +43,17 @@ std::optional<audit_finding> compare_with_head(const head& expected, shard_id sh
                                                std::uint64_t last, const digest& hash,
                                                const journal_row& last_row) {
   if (last < expected.position)
-    return audit_finding{shard, last + 1, {}, {},
-                         "the chain was cut off: its head is position "
-                           + std::to_string(expected.position) + ", the last row is "
-                           + std::to_string(last)};
+    return audit_finding{shard,
+                         last + 1,
+                         {},
+                         {},
+                         "the chain was cut off: its head is position " +
+                             std::to_string(expected.position) + ", the last row is " +
+                             std::to_string(last)};
   if (last > expected.position)
-    return finding_at(last_row, "the row stands behind the shard's head, position "
-                                  + std::to_string(expected.position)
-                                  + ": it was added, or the head was set back");
+    return finding_at(last_row, "the row stands behind the shard's head, position " +
+                                    std::to_string(expected.position) +
+                                    ": it was added, or the head was set back");
   if (expected.hash == view(hash))
     return {};
   return audit_finding{shard, last, last_row.entity, last_row.type,
@@ -68,8 +75,9 @@ struct page_reader {
       return removed(work, shard, position + 1);
     hash = chain::next(hash, row);
     if (row.hash != view(hash))
-      return finding_at(row, "the row was altered: its hash does not follow from its content and"
-                             " the row before it");
+      return finding_at(row,
+                        "the row was altered: its hash does not follow from its content and"
+                        " the row before it");
     position = row.position;
     chain::mark_scan scan{row.payload};
     wire::TransferMark mark;
@@ -88,8 +96,8 @@ struct page_reader {
 
 void prepare_chain_check(pqxx::connection_base& c) {
   c.prepare("audit_head", "SELECT head_position, head_hash FROM shard WHERE shard = $1");
-  c.prepare("audit_rows", std::string{"SELECT "} + pg::journal_columns
-                            + " FROM journal WHERE shard = $1 AND position > $2"
+  c.prepare("audit_rows", std::string{"SELECT "} + pg::journal_columns +
+                              " FROM journal WHERE shard = $1 AND position > $2"
                               " ORDER BY position LIMIT $3");
   c.prepare("audit_lost",
             "SELECT kind, entity, coalesce(before, 0) + 1 FROM ("
@@ -107,9 +115,9 @@ std::optional<audit_finding> check_chain(pqxx::transaction_base& work, shard_id 
   const head expected{pg::number_of(heads[0][0]), pg::bytes_of(heads[0][1])};
   page_reader page{shard, seen, chain::genesis, 0, {}, {}};
   for (;;) {
-    const auto rows = work.exec_prepared("audit_rows", static_cast<int>(shard),
-                                         static_cast<std::int64_t>(page.position),
-                                         audit_limits::page_rows);
+    const auto rows =
+        work.exec_prepared("audit_rows", static_cast<int>(shard),
+                           static_cast<std::int64_t>(page.position), audit_limits::page_rows);
     page.named.clear();
     std::optional<audit_finding> broken;
     for (auto row = rows.begin(); row != rows.end() && !broken; ++row)
@@ -128,10 +136,10 @@ std::optional<audit_finding> check_chain(pqxx::transaction_base& work, shard_id 
 }
 
 std::optional<audit_finding> check_strays(pqxx::transaction_base& work) {
-  const auto rows = work.exec(std::string{"SELECT "} + pg::journal_columns
-                              + " FROM journal WHERE shard < 0 OR shard > "
-                              + std::to_string(shard_count - 1) + " OR (shard BETWEEN 0 AND "
-                              + std::to_string(shard_count - 1) + " AND position < 1) LIMIT 1");
+  const auto rows = work.exec(std::string{"SELECT "} + pg::journal_columns +
+                              " FROM journal WHERE shard < 0 OR shard > " +
+                              std::to_string(shard_count - 1) + " OR (shard BETWEEN 0 AND " +
+                              std::to_string(shard_count - 1) + " AND position < 1) LIMIT 1");
   if (rows.empty())
     return {};
   return finding_at(pg::journal_row_of(rows[0]),
@@ -139,21 +147,23 @@ std::optional<audit_finding> check_strays(pqxx::transaction_base& work) {
 }
 
 std::optional<audit_finding> check_seqs(pqxx::transaction_base& work) {
-  const auto odd = work.exec("SELECT kind, entity FROM journal GROUP BY kind, entity"
-                             " HAVING count(*) <> max(seq) OR min(seq) <> 1 LIMIT 1");
+  const auto odd = work.exec(
+      "SELECT kind, entity FROM journal GROUP BY kind, entity"
+      " HAVING count(*) <> max(seq) OR min(seq) <> 1 LIMIT 1");
   if (odd.empty())
     return {};
-  const auto rows = work.exec_params(
-    std::string{"SELECT "} + pg::journal_columns + " FROM ("
-      " SELECT *, lag(seq) OVER (ORDER BY seq) AS before FROM journal"
-      "  WHERE kind = $1 AND entity = $2) r"
-      " WHERE seq <> coalesce(before, 0) + 1 ORDER BY seq LIMIT 1",
-    pg::text_of(odd[0][0]), pg::text_of(odd[0][1]));
+  const auto rows =
+      work.exec_params(std::string{"SELECT "} + pg::journal_columns +
+                           " FROM ("
+                           " SELECT *, lag(seq) OVER (ORDER BY seq) AS before FROM journal"
+                           "  WHERE kind = $1 AND entity = $2) r"
+                           " WHERE seq <> coalesce(before, 0) + 1 ORDER BY seq LIMIT 1",
+                       pg::text_of(odd[0][0]), pg::text_of(odd[0][1]));
   if (rows.empty())
     return {};
   const auto row = pg::journal_row_of(rows[0]);
-  return finding_at(row, "the row is commit " + std::to_string(row.seq)
-                           + " of its entity, and the one before it was removed");
+  return finding_at(row, "the row is commit " + std::to_string(row.seq) +
+                             " of its entity, and the one before it was removed");
 }
 
 } // namespace rahat::audit

@@ -13,8 +13,7 @@ void prepare_chain_check(pqxx::connection_base& c);
 
 /// Recomputes the chain of one shard from its first row to its head, and with it the transfers
 /// that its rows name. Memory: one page of rows. The first thing that is wrong, or nothing.
-std::optional<audit_finding> check_chain(pqxx::transaction_base& work, shard_id shard,
-                                         tally& seen);
+std::optional<audit_finding> check_chain(pqxx::transaction_base& work, shard_id shard, tally& seen);
 
 /// Rows that stand where no shard's chain leads: other shards, positions below 1.
 std::optional<audit_finding> check_strays(pqxx::transaction_base& work);

@@ -33,8 +33,8 @@ void prepare(pqxx::connection_base& c) {
   c.prepare("follow_stretches",
             "SELECT s.shard, w.position, s.head_position FROM shard s JOIN audit_watermark w"
             " ON w.shard = s.shard WHERE s.head_position <> w.position ORDER BY s.shard");
-  c.prepare("follow_rows", std::string{"SELECT "} + pg::journal_columns
-                             + " FROM journal WHERE shard = $1 AND position > $2"
+  c.prepare("follow_rows", std::string{"SELECT "} + pg::journal_columns +
+                               " FROM journal WHERE shard = $1 AND position > $2"
                                " AND position <= $3 ORDER BY position LIMIT $4");
   c.prepare("follow_applied",
             "SELECT a.source_kind, a.source, a.target_kind, a.target, a.n FROM audit_applied a"
@@ -76,17 +76,17 @@ std::vector<stretch> stretches(pqxx::transaction_base& work) {
     const stretch s{static_cast<shard_id>(r[0].as<int>()), pg::number_of(r[1]),
                     pg::number_of(r[2])};
     if (s.head < s.from)
-      throw audit_error{"shard " + std::to_string(s.shard) + " ends at position "
-                        + std::to_string(s.head) + ", but rows up to " + std::to_string(s.from)
-                        + " were counted: the journal was cut off; run `rahatctl audit verify`"};
+      throw audit_error{"shard " + std::to_string(s.shard) + " ends at position " +
+                        std::to_string(s.head) + ", but rows up to " + std::to_string(s.from) +
+                        " were counted: the journal was cut off; run `rahatctl audit verify`"};
     out.push_back(s);
   }
   return out;
 }
 
 [[noreturn]] void hole(shard_id shard, std::uint64_t position) {
-  throw audit_error{"shard " + std::to_string(shard) + " has no row at position "
-                    + std::to_string(position) + ", below its head: run `rahatctl audit verify`"};
+  throw audit_error{"shard " + std::to_string(shard) + " has no row at position " +
+                    std::to_string(position) + ", below its head: run `rahatctl audit verify`"};
 }
 
 /// Folds at most `left` rows of the shard; how far it came.
@@ -95,9 +95,9 @@ advance read(pqxx::transaction_base& work, const stretch& s, std::uint64_t left,
   advance out{s.shard, s.from, 0, 0};
   while (out.to < s.head && left > 0) {
     const auto rows = work.exec_prepared(
-      "follow_rows", static_cast<int>(s.shard), static_cast<std::int64_t>(out.to),
-      static_cast<std::int64_t>(s.head),
-      static_cast<std::int64_t>(std::min<std::uint64_t>(left, audit_limits::page_rows)));
+        "follow_rows", static_cast<int>(s.shard), static_cast<std::int64_t>(out.to),
+        static_cast<std::int64_t>(s.head),
+        static_cast<std::int64_t>(std::min<std::uint64_t>(left, audit_limits::page_rows)));
     if (rows.empty())
       hole(s.shard, out.to + 1);
     for (const auto& r : rows) {
@@ -126,19 +126,18 @@ struct lane_columns {
   }
 };
 
-std::map<lane, std::uint64_t> known_applied(pqxx::transaction_base& work,
-                                            const book_delta& delta) {
+std::map<lane, std::uint64_t> known_applied(pqxx::transaction_base& work, const book_delta& delta) {
   std::map<lane, std::uint64_t> out;
   if (delta.told().empty())
     return out;
   lane_columns lanes;
   for (auto& [l, notices] : delta.told())
     lanes.add(l);
-  for (const auto& r : work.exec_prepared("follow_applied", lanes.source_kinds.str(),
-                                          lanes.sources.str(), lanes.target_kinds.str(),
-                                          lanes.targets.str()))
+  for (const auto& r :
+       work.exec_prepared("follow_applied", lanes.source_kinds.str(), lanes.sources.str(),
+                          lanes.target_kinds.str(), lanes.targets.str()))
     out[{{pg::text_of(r[0]), pg::uuid_of(r[1])}, {pg::text_of(r[2]), pg::uuid_of(r[3])}}] =
-      pg::number_of(r[4]);
+        pg::number_of(r[4]);
   return out;
 }
 
@@ -166,8 +165,8 @@ void save_notices(pqxx::transaction_base& work, const book_delta& delta) {
       amounts.number(m.amount_minor);
     }
   work.exec_prepared("follow_tell", lanes.source_kinds.str(), lanes.sources.str(),
-                     lanes.target_kinds.str(), lanes.targets.str(), numbers.str(),
-                     currencies.str(), amounts.str());
+                     lanes.target_kinds.str(), lanes.targets.str(), numbers.str(), currencies.str(),
+                     amounts.str());
 }
 
 void save_sums(pqxx::transaction_base& work, const book_delta& delta) {
@@ -227,27 +226,29 @@ FROM owned_total o
   FULL JOIN audit_sum s USING (entity, kind, currency))";
 
 void compare(pqxx::transaction_base& work, books_report& report) {
-  const auto all = work.exec1(
-    std::string{"SELECT count(DISTINCT (kind, entity)),"
-                " coalesce(sum(abs(known + unapplied - transfers)), 0) FROM ("} + compare_sql
-    + ") c");
+  const auto all =
+      work.exec1(std::string{"SELECT count(DISTINCT (kind, entity)),"
+                             " coalesce(sum(abs(known + unapplied - transfers)), 0) FROM ("} +
+                 compare_sql + ") c");
   report.owners = all[0].as<std::uint64_t>();
   report.imbalance_minor = all[1].as<std::int64_t>();
   if (report.imbalance_minor == 0)
     return;
-  for (const auto& r : work.exec(std::string{"SELECT * FROM ("} + compare_sql
-                                 + ") c WHERE known + unapplied <> transfers"
-                                   " ORDER BY kind, entity, currency LIMIT "
-                                 + std::to_string(audit_limits::differences)))
-    report.differences.push_back({{pg::text_of(r[0]), pg::uuid_of(r[1])}, pg::text_of(r[2]),
-                                  r[3].as<std::int64_t>(), r[4].as<std::int64_t>(),
+  for (const auto& r : work.exec(std::string{"SELECT * FROM ("} + compare_sql +
+                                 ") c WHERE known + unapplied <> transfers"
+                                 " ORDER BY kind, entity, currency LIMIT " +
+                                 std::to_string(audit_limits::differences)))
+    report.differences.push_back({{pg::text_of(r[0]), pg::uuid_of(r[1])},
+                                  pg::text_of(r[2]),
+                                  r[3].as<std::int64_t>(),
+                                  r[4].as<std::int64_t>(),
                                   r[5].as<std::int64_t>()});
 }
 
 } // namespace
 
 follower::follower(const audit_options& how, const clock& time, audit_probe& probe)
-  : how_(how), time_(time), probe_(probe) {}
+    : how_(how), time_(time), probe_(probe) {}
 
 follower::~follower() = default;
 
@@ -283,9 +284,8 @@ Result follower::again(Step step) {
 }
 
 fold_result follower::fold() {
-  auto done = again<fold_result>([&](pqxx::transaction_base& work) {
-    return fold_once(work, how_.fold_rows);
-  });
+  auto done = again<fold_result>(
+      [&](pqxx::transaction_base& work) { return fold_once(work, how_.fold_rows); });
   probe_.rows_folded(done.rows, done.behind);
   return done;
 }
@@ -312,17 +312,17 @@ books_report follower::look() {
 books_basis follower::basis(const std::function<void(const std::string& snapshot)>& meanwhile) {
   for (;;) {
     auto done = again<std::optional<books_basis>>(
-      [&](pqxx::transaction_base& work) -> std::optional<books_basis> {
-        if (fold_once(work, how_.fold_rows).behind > 0)
-          return {};
-        books_basis out;
-        out.at_us = time_.now_us();
-        for (const auto& r : work.exec(compare_sql))
-          out.purses[{{pg::text_of(r[0]), pg::uuid_of(r[1])}, pg::text_of(r[2])}] = {
-            r[3].as<std::int64_t>(), r[4].as<std::int64_t>()};
-        meanwhile(pg::text_of(work.exec1("SELECT pg_export_snapshot()")[0]));
-        return out;
-      });
+        [&](pqxx::transaction_base& work) -> std::optional<books_basis> {
+          if (fold_once(work, how_.fold_rows).behind > 0)
+            return {};
+          books_basis out;
+          out.at_us = time_.now_us();
+          for (const auto& r : work.exec(compare_sql))
+            out.purses[{{pg::text_of(r[0]), pg::uuid_of(r[1])}, pg::text_of(r[2])}] = {
+                r[3].as<std::int64_t>(), r[4].as<std::int64_t>()};
+          meanwhile(pg::text_of(work.exec1("SELECT pg_export_snapshot()")[0]));
+          return out;
+        });
     if (done)
       return std::move(*done);
   }

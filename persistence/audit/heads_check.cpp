@@ -35,8 +35,9 @@ audit_finding file_finding(const std::optional<heads_line>& line, std::string wh
 } // namespace
 
 heads_check::heads_check(const audit_options& how)
-  : how_(how), reader_(how.folder / "heads.log"),
-    keys_(public_keys::load(how.folder / "heads.pub")) {}
+    : how_(how),
+      reader_(how.folder / "heads.log"),
+      keys_(public_keys::load(how.folder / "heads.pub")) {}
 
 std::optional<audit_finding> heads_check::run(pqxx::transaction_base& work) {
   std::string text;
@@ -65,14 +66,14 @@ std::optional<audit_finding> heads_check::take(const std::string& text) {
     return {};
   }
   if (!keys_.knows(line->key))
-    return file_finding(line, line_name(reader_.number()) + " is signed with the key " + line->key
-                                + ", which heads.pub does not hold");
+    return file_finding(line, line_name(reader_.number()) + " is signed with the key " + line->key +
+                                  ", which heads.pub does not hold");
   if (!keys_.verify(line->key, line->covered, line->signature))
-    return file_finding(line, line_name(reader_.number())
-                                + " was altered: its signature is not valid");
+    return file_finding(line,
+                        line_name(reader_.number()) + " was altered: its signature is not valid");
   if (line->previous != before_)
-    return file_finding(line, "heads.log was altered before " + line_name(reader_.number())
-                                + ": a line was removed or changed");
+    return file_finding(line, "heads.log was altered before " + line_name(reader_.number()) +
+                                  ": a line was removed or changed");
   torn_.reset();
   before_ = hash;
   newest_us_ = std::max(newest_us_, line->at_us);
@@ -103,13 +104,16 @@ std::optional<audit_finding> heads_check::compare(pqxx::transaction_base& work) 
 audit_finding heads_check::explain(pqxx::transaction_base& work, const signed_head& lost) const {
   const auto first = proven_[lost.shard] + 1; // the first row that may be another
   const auto last = pg::number_of(
-    work.exec_params1("SELECT coalesce(max(position), 0) FROM journal WHERE shard = $1",
-                      static_cast<int>(lost.shard))[0]);
+      work.exec_params1("SELECT coalesce(max(position), 0) FROM journal WHERE shard = $1",
+                        static_cast<int>(lost.shard))[0]);
   const auto signed_at = "the head that was signed at position " + std::to_string(lost.position);
   if (last < lost.position && last + 1 >= first)
-    return {lost.shard, last + 1, {}, {},
-            "the chain was cut off behind position " + std::to_string(last) + ": "
-              + signed_at + " is gone"};
+    return {lost.shard,
+            last + 1,
+            {},
+            {},
+            "the chain was cut off behind position " + std::to_string(last) + ": " + signed_at +
+                " is gone"};
   audit_finding out{lost.shard, first, {}, {}, {}};
   const auto rows = work.exec_prepared("audit_rows", static_cast<int>(lost.shard),
                                        static_cast<std::int64_t>(first - 1), 1);
@@ -118,11 +122,11 @@ audit_finding heads_check::explain(pqxx::transaction_base& work, const signed_he
     out.entity = row.entity;
     out.type = row.type;
   }
-  out.what = first == lost.position
-               ? "the row was altered and the chain computed anew: " + signed_at
-                   + " had another hash"
-               : "the chain was computed anew from here or from a later row up to position "
-                   + std::to_string(lost.position) + ": " + signed_at + " had another hash";
+  out.what =
+      first == lost.position
+          ? "the row was altered and the chain computed anew: " + signed_at + " had another hash"
+          : "the chain was computed anew from here or from a later row up to position " +
+                std::to_string(lost.position) + ": " + signed_at + " had another hash";
   return out;
 }
 
@@ -135,17 +139,18 @@ std::optional<audit_finding> heads_check::check_unsigned(pqxx::transaction_base&
   for (auto position : proven_)
     proven.number(static_cast<std::int64_t>(position));
   const auto rows = work.exec_params(
-    std::string{"SELECT j.*, h.head_position FROM shard h, LATERAL (SELECT "} + pg::journal_columns
-      + " FROM journal WHERE shard = h.shard AND position > ($1::bigint[])[h.shard + 1]"
-        " ORDER BY position LIMIT 1) j WHERE j.at_us < $2 ORDER BY h.shard LIMIT 1",
-    proven.str(), now_us - limit_us);
+      std::string{"SELECT j.*, h.head_position FROM shard h, LATERAL (SELECT "} +
+          pg::journal_columns +
+          " FROM journal WHERE shard = h.shard AND position > ($1::bigint[])[h.shard + 1]"
+          " ORDER BY position LIMIT 1) j WHERE j.at_us < $2 ORDER BY h.shard LIMIT 1",
+      proven.str(), now_us - limit_us);
   if (rows.empty())
     return {};
   const auto row = pg::journal_row_of(rows[0]);
   return audit_finding{row.shard, row.position, row.entity, row.type,
-                       "the row's head is not signed, and the last signing was "
-                         + (newest_us_ == 0 ? "never" : "at " + rfc3339(newest_us_))
-                         + ": see that the node can write " + (how_.folder / "heads.log").string()};
+                       "the row's head is not signed, and the last signing was " +
+                           (newest_us_ == 0 ? "never" : "at " + rfc3339(newest_us_)) +
+                           ": see that the node can write " + (how_.folder / "heads.log").string()};
 }
 
 } // namespace rahat::audit

@@ -38,8 +38,8 @@ private:
   const audit_options& how_;
   heads_reader reader_;
   public_keys keys_;
-  std::vector<signed_head> waiting_; // not yet compared with the journal
-  digest before_{};                  // hash of the line before
+  std::vector<signed_head> waiting_;  // not yet compared with the journal
+  digest before_{};                   // hash of the line before
   std::optional<std::uint64_t> torn_; // number of a line that cannot be read
   std::uint64_t heads_ = 0;
   std::int64_t newest_us_ = 0;

@@ -3,11 +3,11 @@
 #include "persistence/audit/errors.hpp"
 #include "persistence/audit/options.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace rahat::audit {
 
@@ -81,8 +81,8 @@ bool scan_heads(scanner& s, std::vector<signed_head>& out) {
     return true;
   do {
     signed_head h;
-    if (!s.literal("[") || !s.number(h.shard) || !s.literal(",") || !s.number(h.position)
-        || !s.literal(",\"") || !s.hash(h.hash) || !s.literal("]") || h.shard >= shard_count)
+    if (!s.literal("[") || !s.number(h.shard) || !s.literal(",") || !s.number(h.position) ||
+        !s.literal(",\"") || !s.hash(h.hash) || !s.literal("]") || h.shard >= shard_count)
       return false;
     out.push_back(h);
   } while (s.literal(","));
@@ -90,14 +90,14 @@ bool scan_heads(scanner& s, std::vector<signed_head>& out) {
 }
 
 [[noreturn]] void fail(const std::filesystem::path& file, const char* what) {
-  throw audit_error{std::string{"cannot "} + what + " " + file.string() + ": "
-                    + std::strerror(errno)};
+  throw audit_error{std::string{"cannot "} + what + " " + file.string() + ": " +
+                    std::strerror(errno)};
 }
 
 class open_file {
 public:
   open_file(const std::filesystem::path& file, int flags)
-    : fd_(open(file.c_str(), flags | O_CLOEXEC, 0644)) {}
+      : fd_(open(file.c_str(), flags | O_CLOEXEC, 0644)) {}
   ~open_file() {
     if (fd_ >= 0)
       close(fd_);
@@ -115,8 +115,8 @@ std::string tail_of(int fd, const std::filesystem::path& file) {
   const auto size = lseek(fd, 0, SEEK_END);
   if (size < 0)
     fail(file, "read");
-  const auto want = std::min<std::uint64_t>(static_cast<std::uint64_t>(size),
-                                            audit_limits::heads_line_bytes + 2);
+  const auto want =
+      std::min<std::uint64_t>(static_cast<std::uint64_t>(size), audit_limits::heads_line_bytes + 2);
   std::string out(want, '\0');
   std::size_t got = 0;
   while (got < want) {
@@ -151,13 +151,13 @@ void sync_folder_of(const std::filesystem::path& file) {
 } // namespace
 
 std::string signed_part(const heads_line& line) {
-  auto out = "{\"at_us\":" + std::to_string(line.at_us) + ",\"node\":\"" + line.node
-             + "\",\"heads\":[";
+  auto out =
+      "{\"at_us\":" + std::to_string(line.at_us) + ",\"node\":\"" + line.node + "\",\"heads\":[";
   for (auto& h : line.heads) {
     if (&h != &line.heads.front())
       out += ',';
-    out += "[" + std::to_string(h.shard) + "," + std::to_string(h.position) + ",\""
-           + hex(view(h.hash)) + "\"]";
+    out += "[" + std::to_string(h.shard) + "," + std::to_string(h.position) + ",\"" +
+           hex(view(h.hash)) + "\"]";
   }
   return out + "],\"previous\":\"" + hex(view(line.previous)) + "\",\"key\":\"" + line.key + "\"";
 }
@@ -169,14 +169,14 @@ std::string with_signature(const std::string& part, std::string_view signature) 
 std::optional<heads_line> parse_heads_line(std::string_view text) {
   heads_line line;
   scanner s{text};
-  if (!s.literal("{\"at_us\":") || !s.number(line.at_us) || !s.literal(",\"node\":\"")
-      || !s.text(line.node) || !s.literal(",\"heads\":[") || !scan_heads(s, line.heads)
-      || !s.literal(",\"previous\":\"") || !s.hash(line.previous) || !s.literal(",\"key\":\"")
-      || !s.text(line.key))
+  if (!s.literal("{\"at_us\":") || !s.number(line.at_us) || !s.literal(",\"node\":\"") ||
+      !s.text(line.node) || !s.literal(",\"heads\":[") || !scan_heads(s, line.heads) ||
+      !s.literal(",\"previous\":\"") || !s.hash(line.previous) || !s.literal(",\"key\":\"") ||
+      !s.text(line.key))
     return {};
   line.covered = text.substr(0, text.size() - s.left());
-  if (!s.literal(",\"signature\":\"") || !s.bytes(64, line.signature) || !s.literal("}")
-      || !s.at_end())
+  if (!s.literal(",\"signature\":\"") || !s.bytes(64, line.signature) || !s.literal("}") ||
+      !s.at_end())
     return {};
   return line;
 }

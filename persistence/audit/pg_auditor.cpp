@@ -31,8 +31,10 @@ struct stopped {};
 
 struct pg_auditor::parts {
   explicit parts(audit_options o)
-    : how(std::move(o)), time(how.time != nullptr ? *how.time : own_time),
-      probe(how.probe != nullptr ? *how.probe : no_probe), books(how, time, probe) {}
+      : how(std::move(o)),
+        time(how.time != nullptr ? *how.time : own_time),
+        probe(how.probe != nullptr ? *how.probe : no_probe),
+        books(how, time, probe) {}
 
   // -- what callers ask ------------------------------------------------------
 
@@ -121,8 +123,8 @@ struct pg_auditor::parts {
   }
 
   void complain(std::string_view event, const books_report& report) {
-    const auto first = report.differences.empty() ? std::string{}
-                                                  : report.differences.front().owner.str();
+    const auto first =
+        report.differences.empty() ? std::string{} : report.differences.front().owner.str();
     log::error(event, {{"imbalance_minor", report.imbalance_minor},
                        {"owners_off", report.differences.size()},
                        {"first_owner", first}});

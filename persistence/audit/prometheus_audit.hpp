@@ -2,9 +2,9 @@
 
 #include "persistence/audit/probe.hpp"
 
+#include <prometheus/collectable.h>
 #include <atomic>
 #include <cstdint>
-#include <prometheus/collectable.h>
 #include <vector>
 
 namespace rahat {

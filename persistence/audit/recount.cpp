@@ -13,8 +13,8 @@ namespace {
 
 /// The end of the page that begins behind a key; the last page has none.
 constexpr const char* bound_sql =
-  "SELECT purpose, line FROM transfer WHERE (purpose, line) > ($1::uuid, $2::int)"
-  " ORDER BY purpose, line OFFSET $3::bigint - 1 LIMIT 1";
+    "SELECT purpose, line FROM transfer WHERE (purpose, line) > ($1::uuid, $2::int)"
+    " ORDER BY purpose, line OFFSET $3::bigint - 1 LIMIT 1";
 
 /// One page added up by owner. The second branch is an account that nobody has opened, or in
 /// another currency: its owner is null.
@@ -58,21 +58,20 @@ struct counted {
   }
 };
 
-counted count_all(pqxx::transaction_base& work,
-                  const std::function<void(std::uint64_t)>& wait) {
+counted count_all(pqxx::transaction_base& work, const std::function<void(std::uint64_t)>& wait) {
   constexpr const char* end_purpose = "ffffffff-ffff-ffff-ffff-ffffffffffff";
   constexpr std::int64_t end_line = 2'147'483'647;
   counted out;
   std::string purpose = uuid{}.str();
   std::int64_t line = -2'147'483'647 - 1;
   for (bool more = true; more;) {
-    const auto bound = work.exec_prepared("recount_bound", purpose, line,
-                                          audit_limits::recount_page);
+    const auto bound =
+        work.exec_prepared("recount_bound", purpose, line, audit_limits::recount_page);
     more = !bound.empty();
     const auto to_purpose = more ? pg::text_of(bound[0][0]) : std::string{end_purpose};
     const auto to_line = more ? bound[0][1].as<std::int64_t>() : end_line;
-    const auto made = out.add(work.exec_prepared("recount_page", purpose, line, to_purpose,
-                                                 to_line));
+    const auto made =
+        out.add(work.exec_prepared("recount_page", purpose, line, to_purpose, to_line));
     purpose = to_purpose;
     line = to_line;
     wait(made);

@@ -8,7 +8,7 @@
 namespace rahat::audit {
 
 signer::signer(const audit_options& how)
-  : how_(how), key_(signing_key::load_or_make(how.key, how.folder / "heads.pub")) {}
+    : how_(how), key_(signing_key::load_or_make(how.key, how.folder / "heads.pub")) {}
 
 std::uint64_t signer::sign(std::int64_t now_us) {
   std::lock_guard guard{mutex_};

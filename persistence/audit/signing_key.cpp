@@ -4,10 +4,10 @@
 #include "persistence/embedded/data_folder.hpp"
 #include "runtime/decider/id.hpp"
 
-#include <array>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <sys/stat.h>
+#include <array>
 
 namespace rahat::audit {
 
@@ -48,8 +48,8 @@ std::string id_of(const pkey& key) {
 
 std::string private_pem(const pkey& key) {
   bio out{BIO_new(BIO_s_mem())};
-  if (PEM_write_bio_PKCS8PrivateKey(out.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr)
-      != 1)
+  if (PEM_write_bio_PKCS8PrivateKey(out.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) !=
+      1)
     throw audit_error{"cannot write the audit's key as PEM"};
   return text_of(out);
 }
@@ -62,9 +62,10 @@ std::string public_pem(const pkey& key) {
 }
 
 void require_private(const std::filesystem::path& file) {
-  struct stat is{};
+  struct stat is {};
   if (stat(file.c_str(), &is) == 0 && (is.st_mode & 077) != 0)
-    throw audit_error{"the audit's key " + file.string() + " can be read by others: chmod 600 it,"
+    throw audit_error{"the audit's key " + file.string() +
+                      " can be read by others: chmod 600 it,"
                       " and think about who may have signed with it"};
 }
 
@@ -92,9 +93,10 @@ signing_key signing_key::load_or_make(const std::filesystem::path& file,
                                       const std::filesystem::path& pub) {
   if (!std::filesystem::exists(file)) {
     if (!public_keys::load(pub).empty())
-      throw audit_error{"the key " + file.string() + " that signed the heads of the audit chain is"
-                        " gone: put it back from a backup, or move " + pub.string()
-                        + " and heads.log beside it to a safe place to begin anew"};
+      throw audit_error{"the key " + file.string() +
+                        " that signed the heads of the audit chain is"
+                        " gone: put it back from a backup, or move " +
+                        pub.string() + " and heads.log beside it to a safe place to begin anew"};
     std::filesystem::create_directories(file.parent_path());
     chmod(file.parent_path().c_str(), 0700);
     std::filesystem::create_directories(pub.parent_path());
@@ -107,8 +109,8 @@ signing_key signing_key::load_or_make(const std::filesystem::path& file,
   const auto text = read_small_file(file);
   pkey key{PEM_read_bio_PrivateKey(reader_of(text).get(), nullptr, nullptr, nullptr)};
   if (!key)
-    throw audit_error{"the audit's key " + file.string()
-                      + " is damaged: put it back from a backup"};
+    throw audit_error{"the audit's key " + file.string() +
+                      " is damaged: put it back from a backup"};
   signing_key out{std::move(key)};
   const auto known = public_keys::load(pub);
   if (!known.knows(out.id())) {
@@ -124,10 +126,10 @@ std::string signing_key::sign(std::string_view bytes) const {
   std::string out(signature_bytes, '\0');
   auto size = out.size();
   // Ed25519 hashes by itself: no digest may be named.
-  if (EVP_DigestSignInit(c.get(), nullptr, nullptr, nullptr, key_.get()) != 1
-      || EVP_DigestSign(c.get(), reinterpret_cast<unsigned char*>(out.data()), &size,
-                        reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()) != 1
-      || size != out.size())
+  if (EVP_DigestSignInit(c.get(), nullptr, nullptr, nullptr, key_.get()) != 1 ||
+      EVP_DigestSign(c.get(), reinterpret_cast<unsigned char*>(out.data()), &size,
+                     reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()) != 1 ||
+      size != out.size())
     throw audit_error{"OpenSSL cannot sign with the audit's key"};
   return out;
 }
@@ -139,8 +141,8 @@ public_keys public_keys::load(const std::filesystem::path& file) {
   while (!BIO_eof(in.get())) {
     pkey key{PEM_read_bio_PUBKEY(in.get(), nullptr, nullptr, nullptr)};
     if (!key)
-      throw audit_error{"the audit's public keys " + file.string()
-                        + " are damaged: put the file back from a backup"};
+      throw audit_error{"the audit's public keys " + file.string() +
+                        " are damaged: put the file back from a backup"};
     auto id = id_of(key);
     out.keys_.push_back({std::move(id), std::move(key)});
   }
@@ -160,11 +162,10 @@ bool public_keys::verify(std::string_view id, std::string_view bytes,
     if (k.id != id)
       continue;
     context c{EVP_MD_CTX_new()};
-    return EVP_DigestVerifyInit(c.get(), nullptr, nullptr, nullptr, k.key.get()) == 1
-           && EVP_DigestVerify(c.get(), reinterpret_cast<const unsigned char*>(signature.data()),
-                               signature.size(),
-                               reinterpret_cast<const unsigned char*>(bytes.data()),
-                               bytes.size()) == 1;
+    return EVP_DigestVerifyInit(c.get(), nullptr, nullptr, nullptr, k.key.get()) == 1 &&
+           EVP_DigestVerify(c.get(), reinterpret_cast<const unsigned char*>(signature.data()),
+                            signature.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                            bytes.size()) == 1;
   }
   return false;
 }

@@ -15,7 +15,7 @@ namespace rahat::audit {
 struct tally {
   std::uint64_t rows = 0;
   std::uint64_t transfers = 0;
-  std::array<std::uint64_t, shard_count> named{}; // transfers that the rows of a shard name
+  std::array<std::uint64_t, shard_count> named{};   // transfers that the rows of a shard name
   std::function<void(std::uint64_t rows)> progress; // may be empty
 };
 

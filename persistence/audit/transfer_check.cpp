@@ -44,8 +44,8 @@ audit_finding finding_at(const named_transfers& n, const std::string& what) {
 std::string name_of(const wire::TransferMark& mark) {
   auto name = "transfer " + uuid::from_raw(mark.purpose()).str();
   if (mark.last_line() > 0)
-    name += " lines " + std::to_string(mark.first_line()) + " to "
-            + std::to_string(mark.last_line());
+    name +=
+        " lines " + std::to_string(mark.first_line()) + " to " + std::to_string(mark.last_line());
   return name;
 }
 
@@ -64,17 +64,17 @@ std::string fault_of(pqxx::transaction_base& work, const wire::TransferMark& mar
                      const pqxx::row& is) {
   const auto made = is[0].as<std::uint64_t>();
   if (made < mark.count())
-    return name_of(mark) + " was removed: " + std::to_string(mark.count()) + " were made, "
-           + std::to_string(made) + " are left";
+    return name_of(mark) + " was removed: " + std::to_string(mark.count()) + " were made, " +
+           std::to_string(made) + " are left";
   if (made > mark.count())
-    return name_of(mark) + " has more rows than were made: " + std::to_string(made)
-           + " instead of " + std::to_string(mark.count());
+    return name_of(mark) + " has more rows than were made: " + std::to_string(made) +
+           " instead of " + std::to_string(mark.count());
   if (is[1].as<std::int64_t>() != mark.sum_minor())
-    return name_of(mark) + " was altered" + altered_line(work, mark) + ": the amount is "
-           + is[1].as<std::string>() + " instead of " + std::to_string(mark.sum_minor());
+    return name_of(mark) + " was altered" + altered_line(work, mark) + ": the amount is " +
+           is[1].as<std::string>() + " instead of " + std::to_string(mark.sum_minor());
   if (pg::bytes_of(is[2]) != mark.digest())
-    return name_of(mark) + " was altered" + altered_line(work, mark)
-           + ": a credited account or an amount is not what was made";
+    return name_of(mark) + " was altered" + altered_line(work, mark) +
+           ": a credited account or an amount is not what was made";
   if (!is[3].as<bool>())
     return name_of(mark) + " was altered: the debited account or the currency is another";
   if (!is[4].as<bool>())
@@ -94,8 +94,7 @@ struct namer {
 
   bool covers(const uuid& purpose, std::uint32_t line) const {
     for (auto& m : marks)
-      if (uuid::from_raw(m.purpose()) == purpose && m.first_line() <= line
-          && line <= m.last_line())
+      if (uuid::from_raw(m.purpose()) == purpose && m.first_line() <= line && line <= m.last_line())
         return true;
     return false;
   }
@@ -125,10 +124,10 @@ std::optional<audit_finding> unnamed_at(pqxx::transaction_base& work, int shard,
   if (named == at.count)
     return {};
   const auto rows = work.exec_params(
-    "SELECT purpose, line FROM transfer WHERE shard = $1 AND position = $2 ORDER BY 1, 2",
-    shard, at.position);
-  audit_finding found{static_cast<shard_id>(shard), static_cast<std::uint64_t>(at.position),
-                      {}, {}, {}};
+      "SELECT purpose, line FROM transfer WHERE shard = $1 AND position = $2 ORDER BY 1, 2", shard,
+      at.position);
+  audit_finding found{
+      static_cast<shard_id>(shard), static_cast<std::uint64_t>(at.position), {}, {}, {}};
   if (by) {
     found.entity = by->row.entity;
     found.type = by->row.type;
@@ -137,8 +136,8 @@ std::optional<audit_finding> unnamed_at(pqxx::transaction_base& work, int shard,
     const auto purpose = pg::uuid_of(r[0]);
     if (by && by->covers(purpose, r[1].as<std::uint32_t>()))
       continue;
-    found.what = "transfer " + purpose.str() + " line " + r[1].as<std::string>()
-                 + " was added: no row of the journal names it";
+    found.what = "transfer " + purpose.str() + " line " + r[1].as<std::string>() +
+                 " was added: no row of the journal names it";
     return found;
   }
   found.what = "the transfers of this row are not those that it names";
@@ -147,8 +146,10 @@ std::optional<audit_finding> unnamed_at(pqxx::transaction_base& work, int shard,
 
 /// Walks the places of a shard's transfers, with a cursor.
 std::optional<audit_finding> search(pqxx::transaction_base& work, int shard) {
-  work.exec0("DECLARE audit_places NO SCROLL CURSOR FOR SELECT position, count(*) FROM transfer"
-             " WHERE shard = " + std::to_string(shard) + " GROUP BY position ORDER BY position");
+  work.exec0(
+      "DECLARE audit_places NO SCROLL CURSOR FOR SELECT position, count(*) FROM transfer"
+      " WHERE shard = " +
+      std::to_string(shard) + " GROUP BY position ORDER BY position");
   const auto fetch = "FETCH " + std::to_string(audit_limits::page_rows) + " FROM audit_places";
   std::optional<audit_finding> found;
   for (auto rows = work.exec(fetch); !rows.empty() && !found; rows = work.exec(fetch))
@@ -179,9 +180,9 @@ std::optional<audit_finding> check_named(pqxx::transaction_base& work,
     shards.number(n.shard);
     positions.number(static_cast<std::int64_t>(n.position));
   }
-  const auto rows = work.exec_prepared("audit_named", purposes.str(), firsts.str(), lasts.str(),
-                                       debits.str(), currencies.str(), shards.str(),
-                                       positions.str());
+  const auto rows =
+      work.exec_prepared("audit_named", purposes.str(), firsts.str(), lasts.str(), debits.str(),
+                         currencies.str(), shards.str(), positions.str());
   for (std::size_t i = 0; i < named.size(); ++i) {
     const auto fault = fault_of(work, named[i].mark, rows[static_cast<int>(i)]);
     if (!fault.empty())

@@ -96,8 +96,7 @@ digest next(const digest& previous, const journal_row& row) {
                              row.seq, row.type, row.at_us, row.principal, row.payload});
 }
 
-digest next(const digest& previous, const commit& c, std::uint64_t position,
-            std::uint64_t epoch) {
+digest next(const digest& previous, const commit& c, std::uint64_t position, std::uint64_t epoch) {
   return next(previous, link{c.shard, position, epoch, c.entity.kind, c.entity.id, c.seq, c.type,
                              c.at_us, c.principal, c.payload});
 }
@@ -105,8 +104,8 @@ digest next(const digest& previous, const commit& c, std::uint64_t position,
 digest to_digest(std::string_view raw) {
   digest out;
   if (raw.size() != out.size())
-    throw std::invalid_argument("a chain hash has " + std::to_string(raw.size())
-                                + " bytes instead of 32: the shard's row is damaged");
+    throw std::invalid_argument("a chain hash has " + std::to_string(raw.size()) +
+                                " bytes instead of 32: the shard's row is damaged");
   std::memcpy(out.data(), raw.data(), out.size());
   return out;
 }

@@ -60,8 +60,8 @@ std::string marks_fault(const commit& c) {
   wire::TransferMark mark;
   for (auto& p : c.payments)
     if (!scan.next(mark) || !same(mark, mark_of(p)))
-      return "the payload does not name the paid lines " + std::to_string(p.first) + " to "
-             + std::to_string(p.last) + " of " + p.disbursement.str();
+      return "the payload does not name the paid lines " + std::to_string(p.first) + " to " +
+             std::to_string(p.last) + " of " + p.disbursement.str();
   for (auto& t : c.transfers)
     if (!scan.next(mark) || !same(mark, mark_of(t)))
       return "the payload does not name the transfer " + t.purpose.str();

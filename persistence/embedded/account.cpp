@@ -2,14 +2,14 @@
 
 #include "persistence/embedded/errors.hpp"
 
-#include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <cerrno>
+#include <cstring>
 
 namespace rahat {
 
@@ -39,8 +39,9 @@ os_account server_account() {
   }
   const auto* entry = getpwnam(server_user);
   if (entry == nullptr) {
-    throw embedded_error{"Postgres does not run as root and this machine has no user `postgres`: "
-                         "install the Debian package postgresql, or start rahatd as another user"};
+    throw embedded_error{
+        "Postgres does not run as root and this machine has no user `postgres`: "
+        "install the Debian package postgresql, or start rahatd as another user"};
   }
   account.uid = entry->pw_uid;
   account.gid = entry->pw_gid;
@@ -53,8 +54,8 @@ os_account server_account() {
 bool become(const os_account& account) noexcept {
   if (!account.is_other)
     return true;
-  return setgroups(account.groups.size(), account.groups.data()) == 0
-         && setgid(account.gid) == 0 && setuid(account.uid) == 0;
+  return setgroups(account.groups.size(), account.groups.data()) == 0 && setgid(account.gid) == 0 &&
+         setuid(account.uid) == 0;
 }
 
 std::filesystem::path first_closed_folder(const std::filesystem::path& folder,
@@ -92,8 +93,8 @@ std::filesystem::path first_closed_folder(const std::filesystem::path& folder,
 
 void own_folder(const std::filesystem::path& folder, uid_t owner, gid_t group, mode_t mode) {
   auto fail = [&folder](const std::string& what) {
-    throw embedded_error{"cannot " + what + " the folder " + folder.string() + ": "
-                         + std::strerror(errno)};
+    throw embedded_error{"cannot " + what + " the folder " + folder.string() + ": " +
+                         std::strerror(errno)};
   };
   if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
     fail("make");

@@ -2,17 +2,17 @@
 
 #include "persistence/embedded/account.hpp"
 
+#include <sys/types.h>
 #include <chrono>
 #include <string>
-#include <sys/types.h>
 #include <vector>
 
 namespace rahat {
 
 /// What a program that has ended said.
 struct program_result {
-  int exit_code = -1;    // -1: ended by a signal or by the time limit
-  std::string output;    // stdout and stderr together, the first 64 KiB
+  int exit_code = -1; // -1: ended by a signal or by the time limit
+  std::string output; // stdout and stderr together, the first 64 KiB
   bool timed_out = false;
 };
 

@@ -10,7 +10,7 @@ namespace rahat {
 struct cluster_tuning {
   int shared_buffers_mb = 256;
   int max_connections = 50;
-  int max_wal_size_mb = 4096;      // room for a million lines between two checkpoints
+  int max_wal_size_mb = 4096; // room for a million lines between two checkpoints
   int checkpoint_timeout_s = 900;
   /// False only for throw-away clusters of tests: nothing is forced to the disk. Such a server
   /// survives a kill -9 but no power cut, and the doctor refuses it.

@@ -9,13 +9,14 @@ namespace rahat {
 conninfo_fields parse_conninfo(std::string_view text) {
   char* raw_message = nullptr;
   std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options{
-    PQconninfoParse(std::string{text}.c_str(), &raw_message), &PQconninfoFree};
+      PQconninfoParse(std::string{text}.c_str(), &raw_message), &PQconninfoFree};
   std::unique_ptr<char, decltype(&PQfreemem)> message{raw_message, &PQfreemem};
   if (options == nullptr) {
     // libpq's sentence may quote the text, and the text may hold a password.
     throw std::invalid_argument{
-      "this is not a Postgres connection string; write "
-      "postgresql://user:password@host:port/database or host=... port=... dbname=... user=... password=..."};
+        "this is not a Postgres connection string; write "
+        "postgresql://user:password@host:port/database or host=... port=... dbname=... user=... "
+        "password=..."};
   }
   conninfo_fields fields;
   for (auto* option = options.get(); option->keyword != nullptr; ++option)

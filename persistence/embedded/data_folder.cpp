@@ -4,15 +4,15 @@
 #include "persistence/embedded/errors.hpp"
 #include "runtime/decider/id.hpp"
 
-#include <cerrno>
-#include <cstring>
 #include <fcntl.h>
-#include <fstream>
-#include <iterator>
 #include <openssl/rand.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
 
 namespace rahat {
 
@@ -72,8 +72,8 @@ data_folder::data_folder(const fs::path& path) : path_(fs::absolute(path).lexica
   std::error_code error;
   fs::create_directories(path_, error);
   if (error) {
-    throw embedded_error{"cannot make the data folder " + path_.string() + ": " + error.message()
-                         + "; name another one with data.folder"};
+    throw embedded_error{"cannot make the data folder " + path_.string() + ": " + error.message() +
+                         "; name another one with data.folder"};
   }
   path_ = fs::canonical(path_); // Postgres and /proc name folders without links
   const auto file = path_ / "rahatd.lock";
@@ -83,9 +83,9 @@ data_folder::data_folder(const fs::path& path) : path_(fs::absolute(path).lexica
   if (flock(lock_fd_, LOCK_EX | LOCK_NB) != 0) {
     const auto holder = read_small_file(file);
     close(lock_fd_);
-    throw embedded_error{"the data folder " + path_.string() + " is in use by process "
-                         + (holder.empty() ? "(unknown)" : holder.substr(0, holder.find('\n')))
-                         + ": stop that rahatd first, or give this one a data folder of its own"};
+    throw embedded_error{"the data folder " + path_.string() + " is in use by process " +
+                         (holder.empty() ? "(unknown)" : holder.substr(0, holder.find('\n'))) +
+                         ": stop that rahatd first, or give this one a data folder of its own"};
   }
   if (ftruncate(lock_fd_, 0) != 0)
     fail("write", file);
@@ -108,7 +108,8 @@ std::string data_folder::secret(const std::string& name) {
   if (!kept.empty())
     return kept;
   if (fs::exists(file)) {
-    throw embedded_error{"the secret " + file.string() + " is empty or cannot be read: put it back "
+    throw embedded_error{"the secret " + file.string() +
+                         " is empty or cannot be read: put it back "
                          "from a backup"};
   }
   unsigned char random[secret_bytes];

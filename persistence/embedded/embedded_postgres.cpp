@@ -5,16 +5,16 @@
 #include "persistence/embedded/socket_folder.hpp"
 #include "persistence/migrate/roles.hpp"
 
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <fcntl.h>
 #include <fstream>
-#include <poll.h>
 #include <pqxx/pqxx>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace rahat {
 
@@ -64,12 +64,12 @@ std::chrono::milliseconds pause_after(int failures) {
 class password_file {
 public:
   password_file(fs::path path, const std::string& secret, const os_account& account)
-    : path_(std::move(path)) {
+      : path_(std::move(path)) {
     unlink(path_.c_str());
     const int fd = open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    const bool made = fd >= 0 && fchown(fd, account.uid, account.gid) == 0
-                      && write(fd, secret.data(), secret.size())
-                           == static_cast<ssize_t>(secret.size());
+    const bool made =
+        fd >= 0 && fchown(fd, account.uid, account.gid) == 0 &&
+        write(fd, secret.data(), secret.size()) == static_cast<ssize_t>(secret.size());
     if (fd >= 0)
       close(fd);
     if (!made)
@@ -99,8 +99,7 @@ void rewrite(const fs::path& file, const std::string& text, const os_account& ac
   std::ofstream out{file, std::ios::trunc};
   out << text;
   out.flush();
-  if (!out || chmod(file.c_str(), 0600) != 0
-      || chown(file.c_str(), account.uid, account.gid) != 0)
+  if (!out || chmod(file.c_str(), 0600) != 0 || chown(file.c_str(), account.uid, account.gid) != 0)
     throw embedded_error{"cannot write " + file.string() + ": " + std::strerror(errno)};
 }
 
@@ -108,10 +107,12 @@ void rewrite(const fs::path& file, const std::string& text, const os_account& ac
 
 embedded_postgres::embedded_postgres(data_folder& folder, embedded_options options,
                                      log_function log)
-  : folder_(folder), options_(std::move(options)), log_(std::move(log)),
-    account_(server_account()), cluster_(folder.path() / "postgres"),
-    log_folder_(folder.path() / "log") {
-}
+    : folder_(folder),
+      options_(std::move(options)),
+      log_(std::move(log)),
+      account_(server_account()),
+      cluster_(folder.path() / "postgres"),
+      log_folder_(folder.path() / "log") {}
 
 void embedded_postgres::say(std::string_view event, std::string detail) const {
   if (log_)
@@ -123,16 +124,16 @@ void embedded_postgres::start() {
   own_folder(log_folder_, account_.uid, account_.gid, 0700);
   socket_folder_ = make_socket_folder(folder_.path(), account_);
   if (socket_folder_.parent_path() != folder_.path())
-    say("socket_folder", "the data folder's path is too long for a socket; it is in "
-                           + socket_folder_.string());
+    say("socket_folder",
+        "the data folder's path is too long for a socket; it is in " + socket_folder_.string());
   const auto& given = options_.installed;
   programs_ = choose_postgres(cluster_, given.empty() ? installed_postgres() : given);
   if (!cluster_version(cluster_))
     create_cluster();
   else if (!folder_.has_secret(admin_user))
-    throw embedded_error{"the cluster in " + cluster_.string() + " is there but its secret "
-                         + (folder_.path() / "secrets" / admin_user).string()
-                         + " is not: put the folder `secrets` back from a backup"};
+    throw embedded_error{"the cluster in " + cluster_.string() + " is there but its secret " +
+                         (folder_.path() / "secrets" / admin_user).string() +
+                         " is not: put the folder `secrets` back from a backup"};
   admin_secret_ = folder_.secret(admin_user);
   owner_secret_ = folder_.secret(owner_role);
   service_secret_ = folder_.secret(service_role);
@@ -144,12 +145,15 @@ void embedded_postgres::start() {
 void embedded_postgres::check_way_in() const {
   // The data folder itself is ours to open; the folders above it are not.
   if (account_.is_other && chmod(folder_.path().c_str(), 0711) != 0)
-    throw embedded_error{"cannot let user " + account_.name + " pass " + folder_.path().string()
-                         + ": " + std::strerror(errno)};
+    throw embedded_error{"cannot let user " + account_.name + " pass " + folder_.path().string() +
+                         ": " + std::strerror(errno)};
   const auto closed = first_closed_folder(folder_.path(), account_);
   if (!closed.empty()) {
-    throw embedded_error{"Postgres runs as user `" + account_.name + "`, who may not pass the "
-                         "folder " + closed.string() + ": use a data folder elsewhere (for "
+    throw embedded_error{"Postgres runs as user `" + account_.name +
+                         "`, who may not pass the "
+                         "folder " +
+                         closed.string() +
+                         ": use a data folder elsewhere (for "
                          "example /var/lib/rahat), or start rahatd as a user that owns its folder"};
   }
 }
@@ -159,23 +163,34 @@ void embedded_postgres::create_cluster() {
   fresh += ".new";
   remove_rest(fresh); // an initdb that was killed
   if (fs::exists(cluster_) && !fs::is_empty(cluster_))
-    throw embedded_error{"the folder " + cluster_.string() + " holds no Postgres cluster but other "
+    throw embedded_error{"the folder " + cluster_.string() +
+                         " holds no Postgres cluster but other "
                          "files: move them away, or use another data folder"};
-  say("cluster_create", "making a PostgreSQL " + std::to_string(programs_.major) + " cluster in "
-                          + cluster_.string());
+  say("cluster_create", "making a PostgreSQL " + std::to_string(programs_.major) + " cluster in " +
+                            cluster_.string());
   own_folder(fresh, account_.uid, account_.gid, 0700);
   auto secret_path = folder_.path() / "postgres.secret";
   password_file secret{secret_path, folder_.secret(admin_user) + "\n", account_};
-  std::vector<std::string> argv{programs_.program("initdb").string(), "-D", fresh.string(), "-U",
-                                admin_user, "--pwfile", secret_path.string(), "-A",
-                                "scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8",
-                                "--data-checksums", "--no-instructions"};
+  std::vector<std::string> argv{programs_.program("initdb").string(),
+                                "-D",
+                                fresh.string(),
+                                "-U",
+                                admin_user,
+                                "--pwfile",
+                                secret_path.string(),
+                                "-A",
+                                "scram-sha-256",
+                                "-E",
+                                "UTF8",
+                                "--locale=C.UTF-8",
+                                "--data-checksums",
+                                "--no-instructions"};
   if (!options_.tuning.durable)
     argv.push_back("--no-sync");
   const auto made = run_program(argv, account_, initdb_limit);
   if (made.exit_code != 0)
-    throw embedded_error{"initdb could not make a cluster in " + fresh.string() + ": "
-                         + (made.timed_out ? "it took longer than 5 minutes" : made.output)};
+    throw embedded_error{"initdb could not make a cluster in " + fresh.string() + ": " +
+                         (made.timed_out ? "it took longer than 5 minutes" : made.output)};
   {
     std::ofstream out{fresh / "postgresql.conf", std::ios::app};
     out << include_text();
@@ -234,12 +249,13 @@ bool embedded_postgres::wait_ready(steady::time_point deadline) {
       return true;
     const auto now = steady::now();
     if (now >= deadline)
-      throw embedded_error{"Postgres (process " + std::to_string(server_.pid()) + ") does not take "
-                           "connections yet; it may still be recovering: look at its log in "
-                           + log_folder_.string() + " and start rahatd again"};
+      throw embedded_error{"Postgres (process " + std::to_string(server_.pid()) +
+                           ") does not take "
+                           "connections yet; it may still be recovering: look at its log in " +
+                           log_folder_.string() + " and start rahatd again"};
     if (now >= next_report) {
-      say("postgres_wait", "waiting for process " + std::to_string(server_.pid())
-                             + " to take connections" + (file ? " (" + file->status + ")" : ""));
+      say("postgres_wait", "waiting for process " + std::to_string(server_.pid()) +
+                               " to take connections" + (file ? " (" + file->status + ")" : ""));
       next_report = now + report_every;
     }
     pause();
@@ -254,17 +270,18 @@ void embedded_postgres::verify(steady::time_point deadline) {
     try {
       pqxx::connection admin{with_field(admin_conninfo(), "connect_timeout", "5")};
       pqxx::nontransaction work{admin};
-      const auto row = work.exec1("SELECT system_identifier, current_setting('data_directory')"
-                                  " FROM pg_control_system()");
+      const auto row = work.exec1(
+          "SELECT system_identifier, current_setting('data_directory')"
+          " FROM pg_control_system()");
       if (expected && row[0].as<std::uint64_t>() == *expected)
         return;
-      throw embedded_error{"another Postgres (data folder " + std::string{row[1].c_str()}
-                           + ") answers on the socket in " + socket_folder_.string()
-                           + ": stop it, or use another data folder"};
+      throw embedded_error{"another Postgres (data folder " + std::string{row[1].c_str()} +
+                           ") answers on the socket in " + socket_folder_.string() +
+                           ": stop it, or use another data folder"};
     } catch (const pqxx::failure& error) {
       if (!server_.alive() || steady::now() >= deadline)
-        throw embedded_error{"Postgres runs in " + cluster_.string() + " but refuses rahatd: "
-                             + error.what() + log_tail()};
+        throw embedded_error{"Postgres runs in " + cluster_.string() +
+                             " but refuses rahatd: " + error.what() + log_tail()};
     }
     pause();
   }
@@ -277,8 +294,10 @@ void embedded_postgres::clear_leftovers() {
   for (auto left = processes_in(cluster_); !left.empty(); left = processes_in(cluster_)) {
     const auto waited = steady::now() - begin;
     if (waited >= leftovers_limit)
-      throw embedded_error{"process " + std::to_string(left.front()) + " of a killed Postgres "
-                           "still works in " + cluster_.string() + ": end it and start again"};
+      throw embedded_error{"process " + std::to_string(left.front()) +
+                           " of a killed Postgres "
+                           "still works in " +
+                           cluster_.string() + ": end it and start again"};
     if (waited >= leftovers_patience && !told) {
       say("postgres_leftovers", std::to_string(left.size()) + " processes of a killed server");
       for (const auto pid : left)
@@ -307,15 +326,15 @@ void embedded_postgres::run_server(steady::time_point deadline) {
   const auto size = fs::file_size(current_log(), none_yet);
   log_size_at_start_ = none_yet ? 0 : size;
   for (;;) {
-    const int log_fd = open(start_log.c_str(),
-                            O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    const int log_fd =
+        open(start_log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (log_fd < 0)
       throw embedded_error{"cannot write " + start_log.string() + ": " + std::strerror(errno)};
     pid_t pid = 0;
     try {
-      pid = spawn_program({programs_.program("postgres").string(), "-D", cluster_.string(), "-c",
-                           cluster_mark},
-                          account_, log_fd);
+      pid = spawn_program(
+          {programs_.program("postgres").string(), "-D", cluster_.string(), "-c", cluster_mark},
+          account_, log_fd);
     } catch (...) {
       close(log_fd);
       throw;
@@ -377,8 +396,8 @@ void embedded_postgres::stop() {
     say("postgres_stop_slow", "the fast shutdown took too long; stopping at once");
     server_.signal(SIGQUIT);
     if (!server_.wait_end(static_cast<int>(options_.stop_limit.count())))
-      throw embedded_error{"Postgres (process " + std::to_string(server_.pid())
-                           + ") does not stop; its log is in " + log_folder_.string()};
+      throw embedded_error{"Postgres (process " + std::to_string(server_.pid()) +
+                           ") does not stop; its log is in " + log_folder_.string()};
   }
   say("postgres_stopped", cluster_.string());
 }

@@ -3,15 +3,15 @@
 #include "persistence/embedded/cluster_settings.hpp"
 #include "persistence/embedded/data_folder.hpp"
 
+#include <poll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <algorithm>
 #include <charconv>
 #include <csignal>
 #include <cstring>
 #include <fstream>
-#include <poll.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <utility>
 
 namespace rahat {
@@ -95,8 +95,7 @@ std::optional<std::uint64_t> system_identifier_of(const fs::path& cluster) {
 }
 
 process_watch::process_watch(pid_t pid)
-  : pid_(pid), fd_(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))) {
-}
+    : pid_(pid), fd_(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))) {}
 
 process_watch::~process_watch() {
   if (fd_ >= 0)
@@ -104,8 +103,7 @@ process_watch::~process_watch() {
 }
 
 process_watch::process_watch(process_watch&& other) noexcept
-  : pid_(std::exchange(other.pid_, 0)), fd_(std::exchange(other.fd_, -1)) {
-}
+    : pid_(std::exchange(other.pid_, 0)), fd_(std::exchange(other.fd_, -1)) {}
 
 process_watch& process_watch::operator=(process_watch&& other) noexcept {
   std::swap(pid_, other.pid_);

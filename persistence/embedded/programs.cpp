@@ -3,11 +3,11 @@
 #include "persistence/embedded/child.hpp"
 #include "persistence/embedded/errors.hpp"
 
+#include <unistd.h>
 #include <algorithm>
 #include <charconv>
 #include <fstream>
 #include <string>
-#include <unistd.h>
 
 namespace rahat {
 
@@ -64,13 +64,14 @@ std::string upgrade_advice(const fs::path& cluster, int from, const postgres_pro
   const auto parent = cluster.parent_path();
   const auto fresh = (parent / ("postgres." + std::to_string(to.major))).string();
   const auto old_bin = "/usr/lib/postgresql/" + std::to_string(from) + "/bin";
-  return "install postgresql-" + std::to_string(from) + ", or upgrade the cluster while rahatd is"
-         " stopped, as the user that owns it: " + to.program("initdb").string() + " -D " + fresh
-         + " -U rahat_admin --data-checksums -E UTF8 --locale=C.UTF-8 && "
-         + to.program("pg_upgrade").string() + " -b " + old_bin + " -B " + to.bin.string() + " -d "
-         + cluster.string() + " -D " + fresh + " -U rahat_admin && mv " + cluster.string() + " "
-         + cluster.string() + "." + std::to_string(from) + " && mv " + fresh + " "
-         + cluster.string();
+  return "install postgresql-" + std::to_string(from) +
+         ", or upgrade the cluster while rahatd is"
+         " stopped, as the user that owns it: " +
+         to.program("initdb").string() + " -D " + fresh +
+         " -U rahat_admin --data-checksums -E UTF8 --locale=C.UTF-8 && " +
+         to.program("pg_upgrade").string() + " -b " + old_bin + " -B " + to.bin.string() + " -d " +
+         cluster.string() + " -D " + fresh + " -U rahat_admin && mv " + cluster.string() + " " +
+         cluster.string() + "." + std::to_string(from) + " && mv " + fresh + " " + cluster.string();
 }
 
 } // namespace
@@ -79,8 +80,8 @@ std::vector<postgres_programs> installed_postgres() {
   std::vector<postgres_programs> found;
   for (const auto& bin : places_to_look()) {
     postgres_programs programs{bin, 0};
-    if (access(programs.program("postgres").c_str(), X_OK) != 0
-        || access(programs.program("initdb").c_str(), X_OK) != 0)
+    if (access(programs.program("postgres").c_str(), X_OK) != 0 ||
+        access(programs.program("initdb").c_str(), X_OK) != 0)
       continue;
     programs.major = major_of(programs.program("postgres"));
     const auto known = std::any_of(found.begin(), found.end(), [&programs](const auto& other) {
@@ -105,9 +106,9 @@ std::optional<int> cluster_version(const fs::path& cluster) {
 postgres_programs choose_postgres(const fs::path& cluster,
                                   const std::vector<postgres_programs>& installed) {
   if (installed.empty() || installed.front().major < oldest_postgres) {
-    throw embedded_error{"no PostgreSQL server of version " + std::to_string(oldest_postgres)
-                         + " or newer is installed: install the Debian package postgresql, or set "
-                           "database.url to a server that runs elsewhere"};
+    throw embedded_error{"no PostgreSQL server of version " + std::to_string(oldest_postgres) +
+                         " or newer is installed: install the Debian package postgresql, or set "
+                         "database.url to a server that runs elsewhere"};
   }
   const auto wanted = cluster_version(cluster);
   if (!wanted)
@@ -115,10 +116,10 @@ postgres_programs choose_postgres(const fs::path& cluster,
   for (const auto& programs : installed)
     if (programs.major == *wanted)
       return programs;
-  throw embedded_error{"the cluster in " + cluster.string() + " was made by PostgreSQL "
-                       + std::to_string(*wanted) + ", but this machine has PostgreSQL "
-                       + std::to_string(installed.front().major) + ": "
-                       + upgrade_advice(cluster, *wanted, installed.front())};
+  throw embedded_error{"the cluster in " + cluster.string() + " was made by PostgreSQL " +
+                       std::to_string(*wanted) + ", but this machine has PostgreSQL " +
+                       std::to_string(installed.front().major) + ": " +
+                       upgrade_advice(cluster, *wanted, installed.front())};
 }
 
 } // namespace rahat

@@ -3,10 +3,10 @@
 #include "persistence/embedded/errors.hpp"
 #include "runtime/decider/id.hpp"
 
-#include <cerrno>
-#include <cstdlib>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <cerrno>
+#include <cstdlib>
 #include <vector>
 
 namespace rahat {
@@ -64,8 +64,10 @@ fs::path make_socket_folder(const fs::path& data, const os_account& account) {
       reasons += std::string{"; "} + error.what();
     }
   }
-  throw embedded_error{"the path of the data folder is too long for a socket and no short folder "
-                       "could be made" + reasons + ": use a data folder with a shorter path"};
+  throw embedded_error{
+      "the path of the data folder is too long for a socket and no short folder "
+      "could be made" +
+      reasons + ": use a data folder with a shorter path"};
 }
 
 } // namespace rahat

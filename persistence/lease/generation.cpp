@@ -31,8 +31,8 @@ generation parse_generation(std::string_view system_identifier, std::string_view
   const bool long_enough = wal_file.size() >= timeline_digits;
   const auto line_end = wal_file.data() + (long_enough ? timeline_digits : 0);
   const auto line = std::from_chars(wal_file.data(), line_end, found.timeline, 16);
-  if (id.ptr != id_end || id.ec != std::errc{} || !long_enough || line.ptr != line_end
-      || found.timeline == 0)
+  if (id.ptr != id_end || id.ec != std::errc{} || !long_enough || line.ptr != line_end ||
+      found.timeline == 0)
     throw generation_error{"the database does not say which generation it is"};
   return found;
 }
@@ -41,8 +41,9 @@ generation read_generation(pqxx::connection_base& connection) {
   pqxx::nontransaction work{connection};
   const auto row = work.exec1(generation_query);
   if (row[1].is_null())
-    throw generation_error{"the database is a standby that cannot be written: point database.url "
-                           "at the primary, or promote this server"};
+    throw generation_error{
+        "the database is a standby that cannot be written: point database.url "
+        "at the primary, or promote this server"};
   return parse_generation(row[0].c_str(), row[1].c_str());
 }
 

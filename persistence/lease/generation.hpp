@@ -37,8 +37,8 @@ public:
 /// digits are the timeline; the control file's timeline is late after a promotion), null on a
 /// standby. For callers that speak to Postgres without libpqxx.
 inline constexpr const char* generation_query =
-  "SELECT system_identifier::text, CASE WHEN pg_is_in_recovery() THEN NULL"
-  " ELSE pg_walfile_name(pg_current_wal_lsn()) END FROM pg_control_system()";
+    "SELECT system_identifier::text, CASE WHEN pg_is_in_recovery() THEN NULL"
+    " ELSE pg_walfile_name(pg_current_wal_lsn()) END FROM pg_control_system()";
 
 /// Reads the two columns of generation_query; throws generation_error when they are malformed.
 generation parse_generation(std::string_view system_identifier, std::string_view wal_file);

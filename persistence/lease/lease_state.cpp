@@ -12,14 +12,10 @@ boot_time read_boot_clock() {
 
 const char* to_string(lease_end why) {
   switch (why) {
-    case lease_end::none:
-      return "running";
-    case lease_end::declared_dead:
-      return "declared dead";
-    case lease_end::superseded:
-      return "superseded by a later start of this node";
-    case lease_end::other_generation:
-      return "the database was promoted or restored";
+    case lease_end::none: return "running";
+    case lease_end::declared_dead: return "declared dead";
+    case lease_end::superseded: return "superseded by a later start of this node";
+    case lease_end::other_generation: return "the database was promoted or restored";
   }
   return "unknown";
 }
@@ -45,8 +41,7 @@ void lease_state::end(lease_end why) {
 }
 
 bool lease_state::valid(boot_time now) const {
-  return ended() == lease_end::none
-         && now.count() < serve_until_.load(std::memory_order_acquire);
+  return ended() == lease_end::none && now.count() < serve_until_.load(std::memory_order_acquire);
 }
 
 } // namespace rahat

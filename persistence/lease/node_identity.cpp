@@ -13,8 +13,9 @@ namespace {
 constexpr std::size_t max_application_name = 63;
 constexpr int register_tries = 5;
 
-constexpr const char* raise_view = "UPDATE cluster_view SET version = version + 1,"
-                                   " changed_at = clock_timestamp() WHERE id = 1";
+constexpr const char* raise_view =
+    "UPDATE cluster_view SET version = version + 1,"
+    " changed_at = clock_timestamp() WHERE id = 1";
 
 uuid random_uuid() {
   uuid id;
@@ -30,17 +31,17 @@ std::int64_t try_register(pqxx::connection& connection, const uuid& node, const 
                           const lease_terms& terms) {
   pqxx::work work{connection};
   work.exec0(raise_view); // locks the view's row first: changes of membership queue up here
-  const auto seen = work.exec_params("SELECT incarnation FROM cluster_member WHERE node_uuid = $1",
-                                     node.str());
+  const auto seen =
+      work.exec_params("SELECT incarnation FROM cluster_member WHERE node_uuid = $1", node.str());
   const auto former = seen.empty() ? std::int64_t{0} : seen[0][0].as<std::int64_t>();
   const auto written = work.exec_params(
-    "INSERT INTO cluster_member AS m (node_uuid, incarnation, name, status, lease_until)"
-    " VALUES ($1, $2::bigint + 1, $3, 'up', clock_timestamp() + $4 * interval '1 millisecond')"
-    " ON CONFLICT (node_uuid) DO UPDATE SET incarnation = excluded.incarnation,"
-    "  name = excluded.name, status = 'up', lease_until = excluded.lease_until,"
-    "  started_at = clock_timestamp() WHERE m.incarnation = $2"
-    " RETURNING incarnation",
-    node.str(), former, name, terms.ttl.count());
+      "INSERT INTO cluster_member AS m (node_uuid, incarnation, name, status, lease_until)"
+      " VALUES ($1, $2::bigint + 1, $3, 'up', clock_timestamp() + $4 * interval '1 millisecond')"
+      " ON CONFLICT (node_uuid) DO UPDATE SET incarnation = excluded.incarnation,"
+      "  name = excluded.name, status = 'up', lease_until = excluded.lease_until,"
+      "  started_at = clock_timestamp() WHERE m.incarnation = $2"
+      " RETURNING incarnation",
+      node.str(), former, name, terms.ttl.count());
   if (written.empty())
     return 0;
   work.commit();
@@ -66,21 +67,22 @@ uuid load_node_uuid(const std::filesystem::path& data) {
   }
   const auto id = uuid::parse(text);
   if (!id || id->is_nil())
-    throw lease_error{file.string() + " holds no UUID: put it back from a backup, or delete it to "
+    throw lease_error{file.string() +
+                      " holds no UUID: put it back from a backup, or delete it to "
                       "make this a new node"};
   return *id;
 }
 
 node_identity register_node(const std::string& service_conninfo, const uuid& node,
                             const std::string& name, const lease_terms& terms) {
-  pqxx::connection connection{with_field(
-    with_keepalives(service_conninfo, static_cast<int>(terms.ttl.count())), "application_name",
-    "rahat/register")};
+  pqxx::connection connection{
+      with_field(with_keepalives(service_conninfo, static_cast<int>(terms.ttl.count())),
+                 "application_name", "rahat/register")};
   for (int i = 0; i < register_tries; ++i)
     if (const auto incarnation = try_register(connection, node, name, terms); incarnation > 0)
       return {node, incarnation, name};
-  throw lease_error{"another process keeps registering as node " + node.str()
-                    + ": two data folders hold the same node.uuid; delete it in the copy"};
+  throw lease_error{"another process keeps registering as node " + node.str() +
+                    ": two data folders hold the same node.uuid; delete it in the copy"};
 }
 
 bool declare_dead(const std::string& service_conninfo, const uuid& node, std::int64_t incarnation,
@@ -89,9 +91,9 @@ bool declare_dead(const std::string& service_conninfo, const uuid& node, std::in
   pqxx::work work{connection};
   work.exec0(raise_view);
   const auto changed = work.exec_params(
-    "UPDATE cluster_member SET status = 'dead' WHERE node_uuid = $1 AND incarnation = $2"
-    " AND status = 'up' AND NOT lease_runs(lease_until, $3 * interval '1 millisecond')",
-    node.str(), incarnation, terms.ttl.count());
+      "UPDATE cluster_member SET status = 'dead' WHERE node_uuid = $1 AND incarnation = $2"
+      " AND status = 'up' AND NOT lease_runs(lease_until, $3 * interval '1 millisecond')",
+      node.str(), incarnation, terms.ttl.count());
   if (changed.affected_rows() == 0)
     return false; // rolls the view's version back
   work.commit();

@@ -2,8 +2,8 @@
 
 #include "persistence/embedded/conninfo.hpp"
 
-#include <pqxx/pqxx>
 #include <sys/socket.h>
+#include <pqxx/pqxx>
 
 namespace rahat {
 
@@ -16,15 +16,15 @@ constexpr auto retry_every = 200ms;
 /// Renews only in the generation that this incarnation was registered in: nothing is written into
 /// a database that was promoted or restored. Compared and counted on the server's clock.
 constexpr const char* renew_sql =
-  "UPDATE cluster_member SET lease_until = clock_timestamp() + $3 * interval '1 millisecond'"
-  " WHERE node_uuid = $1 AND incarnation = $2 AND status = 'up'"
-  " AND (SELECT system_identifier::text || '/'"
-  "        || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
-  "      FROM pg_control_system()) = $4";
+    "UPDATE cluster_member SET lease_until = clock_timestamp() + $3 * interval '1 millisecond'"
+    " WHERE node_uuid = $1 AND incarnation = $2 AND status = 'up'"
+    " AND (SELECT system_identifier::text || '/'"
+    "        || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
+    "      FROM pg_control_system()) = $4";
 
 constexpr const char* leave_sql =
-  "UPDATE cluster_member SET status = 'left', lease_until = clock_timestamp()"
-  " WHERE node_uuid = $1 AND incarnation = $2 AND status = 'up'";
+    "UPDATE cluster_member SET status = 'left', lease_until = clock_timestamp()"
+    " WHERE node_uuid = $1 AND incarnation = $2 AND status = 'up'";
 
 /// The generation as renew_sql writes it.
 std::string in_sql(const generation& g) {
@@ -41,7 +41,7 @@ std::string in_sql(const generation& g) {
 class node_lease::channel {
 public:
   channel(std::string conninfo, const node_identity& me, generation expected)
-    : conninfo_(std::move(conninfo)), me_(me), expected_(expected) {}
+      : conninfo_(std::move(conninfo)), me_(me), expected_(expected) {}
 
   /// none: renewed. Throws pqxx's errors, generation_error on a standby.
   lease_end renew(std::chrono::milliseconds ttl) {
@@ -120,12 +120,14 @@ private:
 
 node_lease::node_lease(std::string service_conninfo, node_identity me, generation expected,
                        lease_terms terms, lease_callbacks callbacks, boot_clock clock)
-  : conninfo_(with_field(with_keepalives(service_conninfo, static_cast<int>(terms.ttl.count())),
-                         "application_name", me.application_name("lease"))),
-    me_(std::move(me)), expected_(expected), callbacks_(std::move(callbacks)),
-    clock_(std::move(clock)), state_(terms),
-    channel_(std::make_unique<channel>(conninfo_, me_, expected_)) {
-}
+    : conninfo_(with_field(with_keepalives(service_conninfo, static_cast<int>(terms.ttl.count())),
+                           "application_name", me.application_name("lease"))),
+      me_(std::move(me)),
+      expected_(expected),
+      callbacks_(std::move(callbacks)),
+      clock_(std::move(clock)),
+      state_(terms),
+      channel_(std::make_unique<channel>(conninfo_, me_, expected_)) {}
 
 node_lease::~node_lease() {
   stop();
@@ -171,9 +173,8 @@ bool node_lease::release() {
 
 bool node_lease::wait_valid(std::chrono::milliseconds limit) {
   std::unique_lock lock{mutex_};
-  changed_.wait_for(lock, limit, [this] {
-    return stopping_ || ended() != lease_end::none || valid();
-  });
+  changed_.wait_for(lock, limit,
+                    [this] { return stopping_ || ended() != lease_end::none || valid(); });
   return valid();
 }
 

@@ -13,21 +13,21 @@ constexpr int terminate_rounds = 2; // together 10 s
 
 /// Sessions of this node with a smaller incarnation; a larger one means that we are the past.
 constexpr const char* former_sessions =
-  "SELECT pid FROM pg_stat_activity WHERE starts_with(application_name, $1)"
-  " AND CASE WHEN split_part(application_name, '/', 3) ~ '^[0-9]{1,18}$'"
-  "   THEN split_part(application_name, '/', 3)::bigint < $2 ELSE false END";
+    "SELECT pid FROM pg_stat_activity WHERE starts_with(application_name, $1)"
+    " AND CASE WHEN split_part(application_name, '/', 3) ~ '^[0-9]{1,18}$'"
+    "   THEN split_part(application_name, '/', 3)::bigint < $2 ELSE false END";
 
 /// `incarnation <= $3` is judged on the row's latest version, under its lock: a former incarnation
 /// that wakes up here cannot take a shard back from a later one.
 constexpr const char* take_sql =
-  "UPDATE shard SET epoch = epoch + 1, owner = $2, incarnation = $3, generation = $4"
-  " WHERE shard = $1"
-  " AND EXISTS (SELECT FROM cluster_member m WHERE m.node_uuid = $2 AND m.incarnation = $3"
-  "   AND m.status = 'up')"
-  " AND (owner IS NULL OR (owner = $2 AND incarnation <= $3)"
-  "   OR (owner <> $2 AND NOT EXISTS (SELECT FROM cluster_member m WHERE m.node_uuid = owner"
-  "     AND m.status = 'up' AND lease_runs(m.lease_until, $5 * interval '1 millisecond'))))"
-  " RETURNING epoch, head_position, head_hash";
+    "UPDATE shard SET epoch = epoch + 1, owner = $2, incarnation = $3, generation = $4"
+    " WHERE shard = $1"
+    " AND EXISTS (SELECT FROM cluster_member m WHERE m.node_uuid = $2 AND m.incarnation = $3"
+    "   AND m.status = 'up')"
+    " AND (owner IS NULL OR (owner = $2 AND incarnation <= $3)"
+    "   OR (owner <> $2 AND NOT EXISTS (SELECT FROM cluster_member m WHERE m.node_uuid = owner"
+    "     AND m.status = 'up' AND lease_runs(m.lease_until, $5 * interval '1 millisecond'))))"
+    " RETURNING epoch, head_position, head_hash";
 
 std::string own_connection(const std::string& conninfo, const node_identity& me) {
   return with_field(with_keepalives(conninfo, terminate_wait_ms), "application_name",
@@ -44,21 +44,26 @@ int end_sessions(pqxx::connection_base& connection, const node_identity& me) {
     if (left.empty())
       return ended;
     if (round == terminate_rounds)
-      throw lease_error{"the session " + std::string{left[0][0].c_str()} + " of a former start of "
+      throw lease_error{"the session " + std::string{left[0][0].c_str()} +
+                        " of a former start of "
                         "this node does not end: end it with pg_terminate_backend, or restart "
                         "Postgres"};
     for (const auto& row : left)
       ended += work.exec_params1("SELECT pg_terminate_backend($1, $2)", row[0].as<int>(),
-                                 terminate_wait_ms)[0].as<bool>();
+                                 terminate_wait_ms)[0]
+                   .as<bool>();
   }
 }
 
 void require_latest(pqxx::transaction_base& work, const node_identity& me) {
-  const auto row = work.exec_params("SELECT incarnation, status FROM cluster_member"
-                                    " WHERE node_uuid = $1", me.node.str());
-  if (row.empty() || row[0][0].as<std::int64_t>() != me.incarnation
-      || row[0][1].as<std::string>() != "up")
-    throw lease_error{"this start of node " + me.node.str() + " was declared dead or superseded: "
+  const auto row = work.exec_params(
+      "SELECT incarnation, status FROM cluster_member"
+      " WHERE node_uuid = $1",
+      me.node.str());
+  if (row.empty() || row[0][0].as<std::int64_t>() != me.incarnation ||
+      row[0][1].as<std::string>() != "up")
+    throw lease_error{"this start of node " + me.node.str() +
+                      " was declared dead or superseded: "
                       "it may take no shard; start rahatd again"};
 }
 
@@ -77,8 +82,9 @@ std::vector<taken_shard> take_shards(const std::string& service_conninfo, const 
   work.exec0("SET lock_timeout = " + std::to_string(terms.ttl.count()));
   const auto shards = work.exec("SELECT shard FROM shard ORDER BY shard");
   if (shards.size() != shard_count)
-    throw lease_error{"the table shard holds " + std::to_string(shards.size()) + " rows instead of "
-                      + std::to_string(shard_count) + ": restore the database from a backup"};
+    throw lease_error{"the table shard holds " + std::to_string(shards.size()) +
+                      " rows instead of " + std::to_string(shard_count) +
+                      ": restore the database from a backup"};
   require_latest(work, me);
   connection.prepare("take", take_sql);
   const auto raw = now.raw();

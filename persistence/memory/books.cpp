@@ -35,13 +35,13 @@ private:
       auto& [position, hash] = heads[place.first];
       auto& row = db_.journal.at(key);
       if (place.second != position + 1)
-        fault("shard " + std::to_string(place.first) + " has a hole before position "
-              + std::to_string(place.second));
+        fault("shard " + std::to_string(place.first) + " has a hole before position " +
+              std::to_string(place.second));
       position = place.second;
       hash = chain::next(hash, row);
       if (row.hash != view(hash))
-        fault("the chain of shard " + std::to_string(place.first) + " breaks at position "
-              + std::to_string(place.second));
+        fault("the chain of shard " + std::to_string(place.first) + " breaks at position " +
+              std::to_string(place.second));
       hash = chain::to_digest(row.hash);
     }
     for (auto& [shard, row] : db_.shards) {
@@ -115,19 +115,19 @@ private:
       std::vector<line_row> found;
       auto at = db_.transfers.lower_bound({purpose, m.mark.first_line()});
       std::int64_t sum = 0;
-      for (; at != db_.transfers.end()
-             && at->first <= memory::line_key{purpose, m.mark.last_line()};
+      for (;
+           at != db_.transfers.end() && at->first <= memory::line_key{purpose, m.mark.last_line()};
            ++at) {
         auto& t = at->second;
-        if (t.debit.raw() != m.mark.debit_account() || t.currency != m.mark.currency()
-            || t.shard != m.row->shard || t.position != m.row->position)
+        if (t.debit.raw() != m.mark.debit_account() || t.currency != m.mark.currency() ||
+            t.shard != m.row->shard || t.position != m.row->position)
           continue;
         found.push_back({at->first.second, {}, t.credit, t.amount_minor});
         sum += t.amount_minor;
       }
       marked += found.size();
-      if (found.size() != m.mark.count() || sum != m.mark.sum_minor()
-          || view(digest_of(found)) != m.mark.digest())
+      if (found.size() != m.mark.count() || sum != m.mark.sum_minor() ||
+          view(digest_of(found)) != m.mark.digest())
         fault("the transfers of " + purpose.str() + " are not those which the journal marks");
     }
     if (marked != db_.transfers.size())
@@ -150,9 +150,9 @@ private:
       auto known = db_.totals.find(key);
       auto balance = (known == db_.totals.end() ? 0 : known->second.amount_minor) + waiting_[key];
       if (balance != sums_[key])
-        fault(key.first.str() + " knows of " + std::to_string(balance - waiting_[key]) + " "
-              + key.second + " and has " + std::to_string(waiting_[key])
-              + " to be told, but its transfers sum to " + std::to_string(sums_[key]));
+        fault(key.first.str() + " knows of " + std::to_string(balance - waiting_[key]) + " " +
+              key.second + " and has " + std::to_string(waiting_[key]) +
+              " to be told, but its transfers sum to " + std::to_string(sums_[key]));
     }
   }
 

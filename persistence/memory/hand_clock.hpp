@@ -12,7 +12,7 @@ namespace rahat {
 class hand_clock final : public clock {
 public:
   explicit hand_clock(std::int64_t now_us = 1'767'225'600'000'000) // 2026-01-01T00:00:00Z
-    : now_us_(now_us), start_us_(now_us) {}
+      : now_us_(now_us), start_us_(now_us) {}
 
   void advance_us(std::int64_t by_us) { now_us_ += by_us; }
 

@@ -50,8 +50,8 @@ memory_database::totals() const {
   return {tables_.totals.begin(), tables_.totals.end()};
 }
 
-std::vector<std::pair<memory::outbox_key, memory::waiting_message>>
-memory_database::outbox() const {
+std::vector<std::pair<memory::outbox_key, memory::waiting_message>> memory_database::outbox()
+    const {
   std::lock_guard guard(mutex_);
   return {tables_.outbox.begin(), tables_.outbox.end()};
 }

@@ -11,8 +11,8 @@ using memory::tables;
 namespace {
 
 bool matches(const list_query& q, const query_keys& keys) {
-  return (!q.project || *q.project == keys.project) && (!q.parent || *q.parent == keys.parent)
-         && (!q.status || *q.status == keys.status);
+  return (!q.project || *q.project == keys.project) && (!q.parent || *q.parent == keys.parent) &&
+         (!q.status || *q.status == keys.status);
 }
 
 outcome<page> list_page(const tables& db, const list_query& q) {
@@ -33,9 +33,8 @@ outcome<page> list_page(const tables& db, const list_query& q) {
   for (auto at = db.queries.lower_bound({q.kind, {}});
        at != db.queries.end() && at->first.first == q.kind; ++at) {
     std::pair key{at->second.keys.created_us, at->first.second};
-    bool later = !after
-                 || (q.newest_first ? key < std::pair{after->created_us, after->id}
-                                    : key > std::pair{after->created_us, after->id});
+    bool later = !after || (q.newest_first ? key < std::pair{after->created_us, after->id}
+                                           : key > std::pair{after->created_us, after->id});
     if (later && matches(q, at->second.keys))
       found.emplace(key, &at->second.doc);
   }
@@ -70,12 +69,12 @@ void memory_store::list(list_query q, callback<page> done) {
 
 void memory_store::document(std::string kind, uuid id, callback<std::string> done) {
   enqueue_query(
-    read_of<std::string>(std::move(done), [kind, id](tables& db) -> outcome<std::string> {
-      auto at = db.queries.find({kind, id});
-      if (at == db.queries.end())
-        return error{errc::not_found, "there is no " + kind + " with this id", "id"};
-      return at->second.doc;
-    }));
+      read_of<std::string>(std::move(done), [kind, id](tables& db) -> outcome<std::string> {
+        auto at = db.queries.find({kind, id});
+        if (at == db.queries.end())
+          return error{errc::not_found, "there is no " + kind + " with this id", "id"};
+        return at->second.doc;
+      }));
 }
 
 void memory_store::lines(uuid list, std::int64_t after, std::uint32_t limit,

@@ -18,8 +18,8 @@ std::uint64_t committed_seq(const tables& db, const entity_ref& entity) {
   return at->first.first == entity ? at->first.second : 0;
 }
 
-std::vector<journal_row> rows_after(const tables& db, const entity_ref& entity,
-                                    std::uint64_t after, std::size_t limit) {
+std::vector<journal_row> rows_after(const tables& db, const entity_ref& entity, std::uint64_t after,
+                                    std::size_t limit) {
   std::vector<journal_row> rows;
   auto at = db.journal.upper_bound({entity, after});
   for (; at != db.journal.end() && at->first.first == entity && rows.size() < limit; ++at)
@@ -134,8 +134,8 @@ void memory_store::find_request(const entity_ref& entity, const uuid& request,
 }
 
 void memory_store::feed(const feed_request& what, callback<wire::Feed> done) {
-  enqueue_read(read_of<wire::Feed>(std::move(done),
-                                   [what](tables& db) { return feed_of(db, what); }));
+  enqueue_read(
+      read_of<wire::Feed>(std::move(done), [what](tables& db) { return feed_of(db, what); }));
 }
 
 void memory_store::save_snapshot(snapshot_row row) {
@@ -146,8 +146,8 @@ void memory_store::save_snapshot(snapshot_row row) {
       return nullptr;
     }
     auto& stored = db.snapshots[row.entity];
-    if (row.seq > stored.seq
-        || (row.seq == stored.seq && row.evolve_version > stored.evolve_version))
+    if (row.seq > stored.seq ||
+        (row.seq == stored.seq && row.evolve_version > stored.evolve_version))
       stored = row;
     return nullptr;
   };

@@ -8,11 +8,11 @@ namespace rahat {
 using memory::tables;
 
 memory_store::memory_store(std::shared_ptr<memory_database> rows, memory_options options)
-  : rows_(std::move(rows)),
-    options_(options),
-    own_clock_(options.time ? nullptr : std::make_unique<system_clock_port>()),
-    time_(options.time ? *options.time : *own_clock_),
-    writers_(options.writers) {
+    : rows_(std::move(rows)),
+      options_(options),
+      own_clock_(options.time ? nullptr : std::make_unique<system_clock_port>()),
+      time_(options.time ? *options.time : *own_clock_),
+      writers_(options.writers) {
   if (options_.writers == 0 || options_.batch_commits == 0 || options_.attempts == 0)
     throw std::invalid_argument("a store needs a writer, a batch of one and one attempt at least");
   rows_->with([&](tables& db) {
@@ -44,12 +44,12 @@ memory_store::~memory_store() {
         settle(w, *q, commit_refusal{commit_failure::unavailable, "the store is stopping"});
       else
         deliver(std::get<operation>(w.queue.front().what)
-                  .failed({errc::unavailable, "the store is stopping", {}}));
+                    .failed({errc::unavailable, "the store is stopping", {}}));
     }
   }
   for (; !reads_.empty(); reads_.pop_front())
     deliver(std::get<operation>(reads_.front().what)
-              .failed({errc::unavailable, "the store is stopping", {}}));
+                .failed({errc::unavailable, "the store is stopping", {}}));
   crashed_ = true; // callbacks of the last round get no answer any more
   auto last_round = std::exchange(deliveries_, {});
   guard.unlock();

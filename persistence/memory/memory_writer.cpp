@@ -70,8 +70,8 @@ std::optional<commit_refusal> memory_store::refuse(const commit& c) const {
   if (lane->second.failed)
     return superseded("an earlier commit of this incarnation has failed");
   if (c.seq != lane->second.queued_seq + 1)
-    return superseded("the next seq of the entity is "
-                      + std::to_string(lane->second.queued_seq + 1));
+    return superseded("the next seq of the entity is " +
+                      std::to_string(lane->second.queued_seq + 1));
   if (auto fault = chain::marks_fault(c); !fault.empty())
     return commit_refusal{commit_failure::rejected, std::move(fault)};
   return std::nullopt;
@@ -83,8 +83,8 @@ void memory_store::drop_superseded(writer& w, batch& b) {
     return; // they may have landed: that comes first
   std::erase_if(b.commits, [&](queued_commit& q) {
     auto lane = lanes_.find(q.what.entity);
-    if (lane != lanes_.end() && lane->second.incarnation == q.what.incarnation
-        && !lane->second.failed)
+    if (lane != lanes_.end() && lane->second.incarnation == q.what.incarnation &&
+        !lane->second.failed)
       return false;
     settle(w, q, superseded("an earlier commit of this incarnation has failed"));
     return true;
@@ -97,9 +97,10 @@ memory::statement memory_store::prepare(batch& b) {
   for (auto& q : b.commits) {
     auto& c = q.what;
     auto& held = held_.at(c.shard);
-    auto& head = s.heads.try_emplace(c.shard, memory::head_move{held.epoch, held.position,
-                                                                held.position, held.hash})
-                   .first->second;
+    auto& head = s.heads
+                     .try_emplace(c.shard, memory::head_move{held.epoch, held.position,
+                                                             held.position, held.hash})
+                     .first->second;
     auto hash = chain::next(chain::to_digest(head.hash), c, ++head.position, head.epoch);
     head.hash = view(hash);
     s.commits.push_back({&c, head.position, head.hash});
@@ -114,9 +115,8 @@ void memory_store::send(writer& w) {
     return try_again(w, "the server cannot be reached");
   if (w.reread_heads)
     reread_heads(w);
-  auto lost = std::find_if(b.commits.begin(), b.commits.end(), [&](queued_commit& q) {
-    return !held_.contains(q.what.shard);
-  });
+  auto lost = std::find_if(b.commits.begin(), b.commits.end(),
+                           [&](queued_commit& q) { return !held_.contains(q.what.shard); });
   if (lost != b.commits.end())
     return fenced(w, {lost->what.shard});
   if (b.commit_id == 0)
@@ -173,9 +173,8 @@ void memory_store::resolve(writer& w) {
   if (faults_.take_down())
     return try_again(w, "the server cannot be reached");
   auto shard = b.heads.begin()->first;
-  bool committed = rows_->with([&](tables& db) {
-    return db.shards.at(shard).commit_id == b.commit_id;
-  });
+  bool committed =
+      rows_->with([&](tables& db) { return db.shards.at(shard).commit_id == b.commit_id; });
   b.unknown = false;
   if (committed)
     landed(w);

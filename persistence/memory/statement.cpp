@@ -46,8 +46,8 @@ void write_journal(tables& db, const placed_commit& p, std::uint64_t epoch, undo
   must_be_text(c.type, "type");
   must_be_text(c.principal, "principal");
   undo.insert(db.journal, {c.entity, c.seq},
-              {c.shard, p.position, epoch, c.entity, c.seq, c.type, c.payload, c.principal,
-               c.at_us, p.hash},
+              {c.shard, p.position, epoch, c.entity, c.seq, c.type, c.payload, c.principal, c.at_us,
+               p.hash},
               "journal");
   undo.insert(db.positions, {c.shard, p.position}, {c.entity, c.seq}, "journal");
 }
@@ -92,10 +92,10 @@ void pay(tables& db, const placed_commit& p, const line_payment& chunk, undo_log
     if (__builtin_add_overflow(sum_minor, line.amount_minor, &sum_minor))
       throw row_error("the sum of the lines is out of range");
     found.push_back({line.no, line.person, line.wallet, line.amount_minor});
-    undo.insert(db.transfers, {chunk.disbursement, line.no},
-                {chunk.debit, line.wallet, line.amount_minor, chunk.currency, p.what->shard,
-                 p.position},
-                "transfer");
+    undo.insert(
+        db.transfers, {chunk.disbursement, line.no},
+        {chunk.debit, line.wallet, line.amount_minor, chunk.currency, p.what->shard, p.position},
+        "transfer");
   }
   if (found.size() != chunk.count)
     throw row_error("the count of the lines is not the approved one");

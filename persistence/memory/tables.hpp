@@ -64,12 +64,12 @@ struct listed {
   std::string doc;
 };
 
-using pair_key = std::pair<entity_ref, entity_ref>;                     // source, target
-using outbox_key = std::tuple<entity_ref, entity_ref, std::uint64_t>;   // source, target, n
-using line_key = std::pair<uuid, std::uint32_t>;                        // list, no
-using row_key = std::pair<uuid, std::uint32_t>;                         // upload, ordinal
-using error_key = std::tuple<uuid, std::uint32_t, std::uint64_t>;       // upload, row, n
-using request_key = std::pair<uuid, std::int64_t>;                      // id, day since 1970
+using pair_key = std::pair<entity_ref, entity_ref>;                   // source, target
+using outbox_key = std::tuple<entity_ref, entity_ref, std::uint64_t>; // source, target, n
+using line_key = std::pair<uuid, std::uint32_t>;                      // list, no
+using row_key = std::pair<uuid, std::uint32_t>;                       // upload, ordinal
+using error_key = std::tuple<uuid, std::uint32_t, std::uint64_t>;     // upload, row, n
+using request_key = std::pair<uuid, std::int64_t>;                    // id, day since 1970
 
 struct tables {
   std::map<shard_id, shard_row> shards;

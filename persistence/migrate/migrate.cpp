@@ -44,9 +44,9 @@ std::string plain(const std::exception& error) {
 void check_numbering(const std::vector<migration>& steps) {
   for (std::size_t i = 0; i < steps.size(); ++i) {
     if (steps[i].number != static_cast<int>(i) + 1) {
-      throw migration_error{"the migrations are not numbered 1, 2, 3, ...: "
-                            + label(steps[i].number, steps[i].name) + " stands at place "
-                            + std::to_string(i + 1)};
+      throw migration_error{
+          "the migrations are not numbered 1, 2, 3, ...: " + label(steps[i].number, steps[i].name) +
+          " stands at place " + std::to_string(i + 1)};
     }
   }
 }
@@ -67,24 +67,26 @@ history read_history(pqxx::transaction_base& work) {
 void check_history(const history& done, const std::vector<migration>& steps) {
   for (const auto& [number, step] : done) {
     if (number < 1 || number > static_cast<int>(steps.size())) {
-      throw migration_error{"the database is newer than this binary: it has migration "
-                            + label(number, step.name) + ", this binary knows "
-                            + std::to_string(steps.size())
-                            + " migrations. Run the rahatd that was used last, or a newer one"};
+      throw migration_error{"the database is newer than this binary: it has migration " +
+                            label(number, step.name) + ", this binary knows " +
+                            std::to_string(steps.size()) +
+                            " migrations. Run the rahatd that was used last, or a newer one"};
     }
     const auto& known = steps[static_cast<std::size_t>(number) - 1];
     const auto hash = hash_of(known);
     if (hash != step.hash) {
-      throw migration_error{"migration " + label(number, step.name) + " was changed after it had "
-                            "been applied (database: " + step.hash.substr(0, 12) + "..., binary: "
-                            + hash.substr(0, 12) + "...). Migrations are never edited: run an "
+      throw migration_error{"migration " + label(number, step.name) +
+                            " was changed after it had "
+                            "been applied (database: " +
+                            step.hash.substr(0, 12) + "..., binary: " + hash.substr(0, 12) +
+                            "...). Migrations are never edited: run an "
                             "unchanged release, and put the change into a new migration"};
     }
   }
   if (!done.empty() && done.rbegin()->first != static_cast<int>(done.size())) {
-    throw migration_error{"the table schema_migration has a gap below number "
-                          + std::to_string(done.rbegin()->first)
-                          + ": it was edited by hand; restore it from a backup"};
+    throw migration_error{"the table schema_migration has a gap below number " +
+                          std::to_string(done.rbegin()->first) +
+                          ": it was edited by hand; restore it from a backup"};
   }
 }
 
@@ -96,9 +98,10 @@ void apply(pqxx::connection& owner, const migration& step) {
                       step.number, step.name, hash_of(step));
     work.commit();
   } catch (const pqxx::failure& error) {
-    throw migration_error{"migration " + label(step.number, step.name) + " failed and left nothing "
-                          "behind; the database stands at migration "
-                          + std::to_string(step.number - 1) + ": " + plain(error)};
+    throw migration_error{"migration " + label(step.number, step.name) +
+                          " failed and left nothing "
+                          "behind; the database stands at migration " +
+                          std::to_string(step.number - 1) + ": " + plain(error)};
   }
 }
 
@@ -111,13 +114,15 @@ void enter(pqxx::connection& owner) {
     work.exec0("SET search_path = public");
     work.exec1("SELECT pg_advisory_lock(" + std::to_string(advisory_key) + ")");
     work.exec0(std::string{"SET ROLE "} + owner_role);
-    work.exec0("CREATE TABLE IF NOT EXISTS schema_migration ("
-               "number int PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL,"
-               " applied_at timestamptz NOT NULL DEFAULT clock_timestamp())");
+    work.exec0(
+        "CREATE TABLE IF NOT EXISTS schema_migration ("
+        "number int PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL,"
+        " applied_at timestamptz NOT NULL DEFAULT clock_timestamp())");
   } catch (const pqxx::sql_error& error) {
-    throw migration_error{"cannot start to migrate: " + plain(error) + " (another node may be "
-                          "migrating, or the user of database.admin_url may not act as "
-                          + owner_role + ")"};
+    throw migration_error{"cannot start to migrate: " + plain(error) +
+                          " (another node may be "
+                          "migrating, or the user of database.admin_url may not act as " +
+                          owner_role + ")"};
   }
 }
 
@@ -144,8 +149,8 @@ int migrate(const std::string& owner_conninfo, const std::vector<migration>& ste
     grant_rights(owner);
     return applied;
   } catch (const pqxx::broken_connection& error) {
-    throw migration_error{"the connection to the database was lost or could not be made: "
-                          + plain(error)};
+    throw migration_error{"the connection to the database was lost or could not be made: " +
+                          plain(error)};
   }
 }
 
@@ -157,9 +162,9 @@ void require_schema(const std::string& conninfo, const std::vector<migration>& s
     const auto done = read_history(work);
     check_history(done, steps);
     if (done.size() < steps.size()) {
-      throw migration_error{"the database stands at migration " + std::to_string(done.size())
-                            + " and this binary needs " + std::to_string(steps.size())
-                            + ": set database.admin_url to a user that may migrate it"};
+      throw migration_error{"the database stands at migration " + std::to_string(done.size()) +
+                            " and this binary needs " + std::to_string(steps.size()) +
+                            ": set database.admin_url to a user that may migrate it"};
     }
   } catch (const pqxx::failure& error) {
     throw migration_error{"cannot read the schema's version: " + plain(error)};

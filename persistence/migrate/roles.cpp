@@ -71,8 +71,11 @@ void run(pqxx::connection_base& admin, const std::string& sql, const std::string
     pqxx::nontransaction work{admin};
     work.exec0(sql);
   } catch (const pqxx::sql_error& error) {
-    throw role_error{std::string{"the database user `"} + admin.username() + "` may not prepare "
-                     "the database (" + plain(error) + "): let an administrator run  " + shown + ";  "
+    throw role_error{std::string{"the database user `"} + admin.username() +
+                     "` may not prepare "
+                     "the database (" +
+                     plain(error) + "): let an administrator run  " + shown +
+                     ";  "
                      "and start again, or name that administrator in database.admin_url"};
   }
 }
@@ -87,10 +90,10 @@ std::string verifier_of(const std::string& admin_conninfo, const std::string& ro
                         const std::string& secret) {
   std::unique_ptr<PGconn, decltype(&PQfinish)> raw{PQconnectdb(admin_conninfo.c_str()), &PQfinish};
   std::unique_ptr<char, decltype(&PQfreemem)> verifier{
-    PQencryptPasswordConn(raw.get(), secret.c_str(), role.c_str(), "scram-sha-256"), &PQfreemem};
+      PQencryptPasswordConn(raw.get(), secret.c_str(), role.c_str(), "scram-sha-256"), &PQfreemem};
   if (verifier == nullptr)
-    throw role_error{"cannot make a password verifier for " + role + ": "
-                     + PQerrorMessage(raw.get())};
+    throw role_error{"cannot make a password verifier for " + role + ": " +
+                     PQerrorMessage(raw.get())};
   return verifier.get();
 }
 
@@ -141,12 +144,14 @@ void let_owner_create(pqxx::connection_base& admin) {
   pqxx::row may;
   {
     pqxx::nontransaction work{admin};
-    may = work.exec_params1("SELECT has_database_privilege($1, current_database(), 'CREATE'),"
-                            " has_schema_privilege($1, 'public', 'CREATE')", owner_role);
+    may = work.exec_params1(
+        "SELECT has_database_privilege($1, current_database(), 'CREATE'),"
+        " has_schema_privilege($1, 'public', 'CREATE')",
+        owner_role);
   }
   if (!may[0].as<bool>())
-    run(admin, "GRANT CREATE ON DATABASE " + admin.quote_name(admin.dbname()) + " TO "
-                 + owner_role);
+    run(admin,
+        "GRANT CREATE ON DATABASE " + admin.quote_name(admin.dbname()) + " TO " + owner_role);
   if (!may[1].as<bool>())
     run(admin, std::string{"GRANT CREATE, USAGE ON SCHEMA public TO "} + owner_role);
 }
@@ -159,9 +164,10 @@ void let_login_serve(pqxx::connection_base& admin, const std::string& admin_conn
   bool known = false, serves = false, can_login = false;
   {
     pqxx::nontransaction work{admin};
-    const auto rows = work.exec_params("SELECT rolcanlogin, pg_has_role(oid, $2, 'USAGE')"
-                                       " FROM pg_roles WHERE rolname = $1",
-                                       user->second, service_role);
+    const auto rows = work.exec_params(
+        "SELECT rolcanlogin, pg_has_role(oid, $2, 'USAGE')"
+        " FROM pg_roles WHERE rolname = $1",
+        user->second, service_role);
     known = !rows.empty();
     can_login = known && rows[0][0].as<bool>();
     serves = known && rows[0][1].as<bool>();
@@ -170,7 +176,8 @@ void let_login_serve(pqxx::connection_base& admin, const std::string& admin_conn
     // A role that people already log in as keeps its password: it may serve others as well.
     const auto password = service.find("password");
     if (password == service.end())
-      throw role_error{"the user `" + user->second + "` of database.url cannot log in yet and the "
+      throw role_error{"the user `" + user->second +
+                       "` of database.url cannot log in yet and the "
                        "url holds no password to give it: add password=..."};
     ensure_role(admin, admin_conninfo, user->second, password->second);
   }
@@ -194,8 +201,8 @@ void ensure_database(const std::string& admin_conninfo, const std::string& datab
     if (!work.exec_params("SELECT FROM pg_database WHERE datname = $1", database).empty())
       return;
   }
-  run(*admin, "CREATE DATABASE " + admin->quote_name(database) + " OWNER " + owner_role
-                + " TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'");
+  run(*admin, "CREATE DATABASE " + admin->quote_name(database) + " OWNER " + owner_role +
+                  " TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'");
 }
 
 void prepare_server(const std::string& admin_conninfo, const std::string& service_conninfo) {

@@ -31,8 +31,8 @@ void prepare_statements(pqxx::connection_base& c) {
   const auto common = scalars + shape.common().size();
   const auto lean = "commit_batch_v1(" + places(1, common) + ")";
   c.prepare("commit", "SELECT " + lean);
-  c.prepare("commit_bulk", "SELECT " + lean + ", commit_bulk_v1("
-                             + places(common + 1, shape.bulk().size()) + ")");
+  c.prepare("commit_bulk",
+            "SELECT " + lean + ", commit_bulk_v1(" + places(common + 1, shape.bulk().size()) + ")");
   c.prepare_now("commit");
   c.prepare_now("commit_bulk");
 }
@@ -40,7 +40,7 @@ void prepare_statements(pqxx::connection_base& c) {
 } // namespace
 
 commit_link::commit_link(const store_options& how, unsigned writer)
-  : how_(how), part_("writer-" + std::to_string(writer)) {}
+    : how_(how), part_("writer-" + std::to_string(writer)) {}
 
 commit_link::~commit_link() = default;
 
@@ -60,12 +60,14 @@ void commit_link::end_former_sessions() {
   const auto name = how_.me.application_name(part_);
   // Waits for each of them: a session beyond its commit record cannot be interrupted any more.
   const auto ended = work.exec_params(
-    "SELECT pg_terminate_backend(pid, $2) FROM pg_stat_activity"
-    " WHERE application_name = $1 AND usename = current_user AND pid <> pg_backend_pid()",
-    name, end_patience_ms);
+      "SELECT pg_terminate_backend(pid, $2) FROM pg_stat_activity"
+      " WHERE application_name = $1 AND usename = current_user AND pid <> pg_backend_pid()",
+      name, end_patience_ms);
   const auto left = work.exec_params1(
-    "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid()",
-    name)[0].as<int>();
+                            "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND "
+                            "pid <> pg_backend_pid()",
+                            name)[0]
+                        .as<int>();
   if (left > 0)
     throw pqxx::broken_connection{"a former session of " + name + " does not end"};
 }
@@ -88,13 +90,13 @@ void commit_link::send(std::int64_t batch_id, batch_encoder& batch) {
 bool commit_link::has_landed(std::int64_t batch_id, const head_move& head) {
   pqxx::nontransaction work{*connection_};
   const auto row = work.exec_params(
-    "SELECT s.commit_id, encode(j.hash, 'hex') FROM shard s"
-    " LEFT JOIN journal j ON j.shard = s.shard AND j.position = $2 WHERE s.shard = $1",
-    head.shard, head.position);
+      "SELECT s.commit_id, encode(j.hash, 'hex') FROM shard s"
+      " LEFT JOIN journal j ON j.shard = s.shard AND j.position = $2 WHERE s.shard = $1",
+      head.shard, head.position);
   if (row.empty())
     return false;
-  return row[0][0].as<std::int64_t>() == batch_id
-         || row[0][1].as<std::string>("") == hex(view(head.hash));
+  return row[0][0].as<std::int64_t>() == batch_id ||
+         row[0][1].as<std::string>("") == hex(view(head.hash));
 }
 
 } // namespace rahat::pg

@@ -7,7 +7,7 @@ namespace rahat::pg {
 namespace {
 
 constexpr std::string_view alphabet =
-  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 constexpr std::size_t place_bytes = 24; // stamp (8) and id (16)
 constexpr std::size_t tag_bytes = 6;    // of the filters; together a multiple of three: no padding
 constexpr std::size_t raw_bytes = place_bytes + tag_bytes;
@@ -32,8 +32,7 @@ std::string to_cursor(const list_query& list, const list_place& place) {
   std::string text;
   text.reserve(text_bytes);
   for (std::size_t i = 0; i < raw_bytes; i += 3) {
-    const auto three =
-      static_cast<std::uint32_t>(raw[i] << 16 | raw[i + 1] << 8 | raw[i + 2]);
+    const auto three = static_cast<std::uint32_t>(raw[i] << 16 | raw[i + 1] << 8 | raw[i + 2]);
     for (int shift = 18; shift >= 0; shift -= 6)
       text += alphabet[three >> shift & 63];
   }

@@ -24,7 +24,7 @@ inline pqxx::binarystring as_bytea(const std::string& raw) {
 
 /// The columns of `journal_columns`, in this order.
 inline constexpr const char* journal_columns =
-  "shard, position, epoch, kind, entity, seq, type, payload, principal, at_us, hash";
+    "shard, position, epoch, kind, entity, seq, type, payload, principal, at_us, hash";
 journal_row journal_row_of(const pqxx::row& row);
 
 } // namespace rahat::pg

@@ -13,15 +13,15 @@ constexpr std::string_view fenced_words = "fenced shards: ";
 
 /// Classes and states that speak of the server's condition and never of a row.
 constexpr std::string_view server_conditions[] = {
-  "25", // read-only: the server has become a standby
-  "28", // authorisation
-  "40", // serialisation, deadlock
-  "42", // a missing right or function: the schema is not this binary's
-  "53", // disk or memory full, too many connections
-  "55", // lock not available
-  "57", // cancelled
-  "58", // I/O error
-  "F0", // configuration file
+    "25", // read-only: the server has become a standby
+    "28", // authorisation
+    "40", // serialisation, deadlock
+    "42", // a missing right or function: the schema is not this binary's
+    "53", // disk or memory full, too many connections
+    "55", // lock not available
+    "57", // cancelled
+    "58", // I/O error
+    "F0", // configuration file
 };
 
 /// Postgres' sentence and detail on one line, without the listing of our own functions.
@@ -35,9 +35,9 @@ std::string one_line(std::string text) {
 /// Conditions of the server whose SQLSTATE libpqxx 6.4.5 keeps to itself: only the type tells.
 bool is_condition_without_state(const std::exception& e) {
   return dynamic_cast<const pqxx::transaction_rollback*>(&e) != nullptr // class 40
-         || dynamic_cast<const pqxx::insufficient_resources*>(&e) != nullptr
-         || dynamic_cast<const pqxx::insufficient_privilege*>(&e) != nullptr
-         || dynamic_cast<const pqxx::syntax_error*>(&e) != nullptr; // a table is missing
+         || dynamic_cast<const pqxx::insufficient_resources*>(&e) != nullptr ||
+         dynamic_cast<const pqxx::insufficient_privilege*>(&e) != nullptr ||
+         dynamic_cast<const pqxx::syntax_error*>(&e) != nullptr; // a table is missing
 }
 
 bool ends_connection(std::string_view state) {
@@ -80,8 +80,8 @@ failure failure_of(const std::exception& e, bool connection_open) {
   failure f;
   f.message = one_line(e.what());
   const auto* sql = dynamic_cast<const pqxx::sql_error*>(&e);
-  if (dynamic_cast<const pqxx::broken_connection*>(&e) != nullptr
-      || dynamic_cast<const pqxx::statement_completion_unknown*>(&e) != nullptr || !connection_open)
+  if (dynamic_cast<const pqxx::broken_connection*>(&e) != nullptr ||
+      dynamic_cast<const pqxx::statement_completion_unknown*>(&e) != nullptr || !connection_open)
     f.what = failure_class::in_doubt;
   else if (is_condition_without_state(e))
     f.what = failure_class::again;

@@ -19,7 +19,7 @@ enum class failure_class {
 
 struct failure {
   failure_class what = failure_class::guilty;
-  std::string message; // Postgres' own sentence, on one line
+  std::string message;          // Postgres' own sentence, on one line
   std::vector<shard_id> shards; // of `fenced`
 };
 

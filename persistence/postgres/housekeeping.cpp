@@ -34,8 +34,9 @@ void prepare_statements(pqxx::connection_base& c) {
             " ON CONFLICT (entity, kind) DO UPDATE SET seq = excluded.seq,"
             " evolve_version = excluded.evolve_version, body = excluded.body"
             " WHERE (s.seq, s.evolve_version) < (excluded.seq, excluded.evolve_version)");
-  c.prepare("park", "INSERT INTO parked (kind, entity, shard, reason, body, tries, at_us)"
-                    " VALUES ($1, $2, $3, $4, $5, $6, $7)");
+  c.prepare("park",
+            "INSERT INTO parked (kind, entity, shard, reason, body, tries, at_us)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7)");
 }
 
 } // namespace
@@ -187,9 +188,9 @@ bool housekeeping::delete_acknowledged(ack_map& acks) {
       n.int8(static_cast<std::int64_t>(upto));
     }
     pqxx::nontransaction work{*connection_};
-    const auto gone = work.exec_prepared(
-      "delete_acknowledged", as_bytea(source_kind.wire()), as_bytea(source.wire()),
-      as_bytea(target_kind.wire()), as_bytea(target.wire()), as_bytea(n.wire()));
+    const auto gone = work.exec_prepared("delete_acknowledged", as_bytea(source_kind.wire()),
+                                         as_bytea(source.wire()), as_bytea(target_kind.wire()),
+                                         as_bytea(target.wire()), as_bytea(n.wire()));
     how_.probe->outbox_deleted(gone.affected_rows());
     acks.clear();
   });
@@ -200,11 +201,12 @@ bool housekeeping::write_snapshots(snapshot_map& rows) {
   bool well = true;
   for (auto& [entity, row] : rows) {
     well = attempt([&] {
-      pqxx::nontransaction work{*connection_};
-      work.exec_prepared("save_snapshot", entity.kind, entity.id.str(),
-                         static_cast<std::int64_t>(row.seq), row.evolve_version,
-                         as_bytea(row.body));
-    }) && well;
+             pqxx::nontransaction work{*connection_};
+             work.exec_prepared("save_snapshot", entity.kind, entity.id.str(),
+                                static_cast<std::int64_t>(row.seq), row.evolve_version,
+                                as_bytea(row.body));
+           }) &&
+           well;
   }
   return well;
 }

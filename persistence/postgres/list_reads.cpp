@@ -64,14 +64,17 @@ void prepare_list_reads(pqxx::connection_base& c) {
   for (unsigned parts = 0; parts < list_kinds; ++parts)
     c.prepare(name_of(parts), sql_of(parts));
   c.prepare("document", "SELECT doc::text FROM query WHERE id = $1 AND kind = $2");
-  c.prepare("lines", "SELECT no, person, wallet, batch, amount_minor FROM line"
-                     " WHERE list = $1 AND no > $2 ORDER BY no LIMIT $3");
-  c.prepare("rows", "SELECT r.ordinal, r.row_no, r.person, r.amount_minor, r.sealed,"
-                    " coalesce(k.wrapped_key, '') FROM upload_row r"
-                    " LEFT JOIN person_key k ON k.upload = r.upload AND k.ordinal = r.ordinal"
-                    " WHERE r.upload = $1 AND r.ordinal = ANY($2::int[]) ORDER BY r.ordinal");
-  c.prepare("upload_errors", "SELECT row_no, field, message FROM upload_error"
-                             " WHERE upload = $1 AND row_no > $2 ORDER BY row_no, n LIMIT $3");
+  c.prepare("lines",
+            "SELECT no, person, wallet, batch, amount_minor FROM line"
+            " WHERE list = $1 AND no > $2 ORDER BY no LIMIT $3");
+  c.prepare("rows",
+            "SELECT r.ordinal, r.row_no, r.person, r.amount_minor, r.sealed,"
+            " coalesce(k.wrapped_key, '') FROM upload_row r"
+            " LEFT JOIN person_key k ON k.upload = r.upload AND k.ordinal = r.ordinal"
+            " WHERE r.upload = $1 AND r.ordinal = ANY($2::int[]) ORDER BY r.ordinal");
+  c.prepare("upload_errors",
+            "SELECT row_no, field, message FROM upload_error"
+            " WHERE upload = $1 AND row_no > $2 ORDER BY row_no, n LIMIT $3");
 }
 
 outcome<page> read_list(pqxx::connection_base& c, const list_query& q) {
@@ -102,7 +105,7 @@ outcome<page> read_list(pqxx::connection_base& c, const list_query& q) {
   }
   pqxx::nontransaction work{c};
   const auto rows =
-    work.exec_prepared(name_of(parts), pqxx::prepare::make_dynamic_params(parameters));
+      work.exec_prepared(name_of(parts), pqxx::prepare::make_dynamic_params(parameters));
   page out;
   for (const auto& r : rows) {
     if (out.items.size() == q.limit) {

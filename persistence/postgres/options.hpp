@@ -40,10 +40,10 @@ inline constexpr std::uint32_t page_items = 200;
 /// How the store is built. `time`, `chance` and `probe` must outlive it; nullptr takes the
 /// system's and a probe that counts nothing.
 struct store_options {
-  std::string conninfo;  // of the service role
-  node_identity me;      // names the connections
-  generation now;        // of the database; another one fences every shard (R8)
-  unsigned writers = 1;  // writer = shard mod writers, fixed for the store's life
+  std::string conninfo; // of the service role
+  node_identity me;     // names the connections
+  generation now;       // of the database; another one fences every shard (R8)
+  unsigned writers = 1; // writer = shard mod writers, fixed for the store's life
   unsigned readers = 2;
   const clock* time = nullptr;
   random* chance = nullptr;

@@ -14,7 +14,6 @@ namespace {
 
 using pqxx_connection = pqxx::connection_base;
 
-
 } // namespace
 
 struct pg_store::parts {
@@ -27,11 +26,11 @@ struct pg_store::parts {
       how.probe = &no_probe;
     for (unsigned i = 0; i < std::max(1u, how.writers); ++i)
       writers.push_back(std::make_unique<pg::writer>(
-        how, i, [this, i](auto load) { read_behind_barrier(i, std::move(load)); },
-        [this](std::vector<shard_id> shards) {
-          if (fenced)
-            fenced(std::move(shards));
-        }));
+          how, i, [this, i](auto load) { read_behind_barrier(i, std::move(load)); },
+          [this](std::vector<shard_id> shards) {
+            if (fenced)
+              fenced(std::move(shards));
+          }));
   }
 
   pg::writer& writer_of(shard_id shard) const { return *writers[shard % writers.size()]; }
@@ -49,11 +48,11 @@ struct pg_store::parts {
   void read(Work work, callback<T> done) {
     auto shared = std::make_shared<callback<T>>(std::move(done));
     readers.submit(
-      [work = std::move(work), shared](pqxx_connection& c) -> std::function<void()> {
-        auto result = std::make_shared<outcome<T>>(work(c));
-        return [result, shared] { (*shared)(std::move(*result)); };
-      },
-      [shared](error e) { (*shared)(std::move(e)); });
+        [work = std::move(work), shared](pqxx_connection& c) -> std::function<void()> {
+          auto result = std::make_shared<outcome<T>>(work(c));
+          return [result, shared] { (*shared)(std::move(*result)); };
+        },
+        [shared](error e) { (*shared)(std::move(e)); });
   }
 
   /// The second half of a load: the writer has resolved all former commits of the entity.
@@ -61,19 +60,19 @@ struct pg_store::parts {
     auto ask = std::shared_ptr<pg::queued_load>(std::move(load));
     const auto began = how.time->steady();
     readers.submit(
-      [this, ask, index, began](pqxx_connection& c) -> std::function<void()> {
-        auto found = std::make_shared<pg::load_result>(
-          pg::read_entity(c, ask->entity, ask->evolve_version));
-        return [this, ask, index, began, found] {
-          // In the writer's mail before anything that the new host may send.
-          writers[index]->learned(ask->entity, ask->incarnation, found->last_seq);
-          how.probe->load_finished(
-            std::chrono::duration<double>(how.time->steady() - began).count(),
-            found->entity.tail.size());
-          ask->done(std::move(found->entity));
-        };
-      },
-      [ask](error e) { ask->done(std::move(e)); });
+        [this, ask, index, began](pqxx_connection& c) -> std::function<void()> {
+          auto found = std::make_shared<pg::load_result>(
+              pg::read_entity(c, ask->entity, ask->evolve_version));
+          return [this, ask, index, began, found] {
+            // In the writer's mail before anything that the new host may send.
+            writers[index]->learned(ask->entity, ask->incarnation, found->last_seq);
+            how.probe->load_finished(
+                std::chrono::duration<double>(how.time->steady() - began).count(),
+                found->entity.tail.size());
+            ask->done(std::move(found->entity));
+          };
+        },
+        [ask](error e) { ask->done(std::move(e)); });
   }
 
   pg::store_options how;
@@ -131,7 +130,7 @@ void pg_store::load(const entity_ref& entity, std::uint64_t incarnation,
 void pg_store::find_request(const entity_ref& entity, const uuid& request,
                             rahat::callback<std::optional<request_row>> done) {
   parts_->read<std::optional<request_row>>(
-    [=](pqxx_connection& c) { return pg::read_request(c, entity, request); }, std::move(done));
+      [=](pqxx_connection& c) { return pg::read_request(c, entity, request); }, std::move(done));
 }
 
 void pg_store::feed(const feed_request& what, rahat::callback<wire::Feed> done) {
@@ -151,8 +150,8 @@ void pg_store::pending(shard_id shard, std::uint32_t limit,
                        rahat::callback<std::vector<entity_ref>> done) {
   const auto now_us = parts_->how.time->now_us();
   parts_->read<std::vector<entity_ref>>(
-    [=](pqxx_connection& c) { return pg::read_pending(c, shard, now_us, limit); },
-    std::move(done));
+      [=](pqxx_connection& c) { return pg::read_pending(c, shard, now_us, limit); },
+      std::move(done));
 }
 
 void pg_store::park(parked_row row) {
@@ -161,26 +160,26 @@ void pg_store::park(parked_row row) {
 
 void pg_store::parked(std::uint32_t limit, rahat::callback<std::vector<parked_row>> done) {
   parts_->read<std::vector<parked_row>>(
-    [=](pqxx_connection& c) { return pg::read_parked(c, limit); }, std::move(done));
+      [=](pqxx_connection& c) { return pg::read_parked(c, limit); }, std::move(done));
 }
 
 void pg_store::release(std::uint64_t id, rahat::callback<std::optional<parked_row>> done) {
   parts_->read<std::optional<parked_row>>(
-    [=](pqxx_connection& c) { return pg::take_parked(c, id); }, std::move(done));
+      [=](pqxx_connection& c) { return pg::take_parked(c, id); }, std::move(done));
 }
 
 void pg_store::journal(shard_id shard, std::uint64_t after, std::uint32_t limit,
                        rahat::callback<std::vector<journal_row>> done) {
   parts_->read<std::vector<journal_row>>(
-    [=](pqxx_connection& c) { return pg::read_journal(c, shard, after, limit); },
-    std::move(done));
+      [=](pqxx_connection& c) { return pg::read_journal(c, shard, after, limit); },
+      std::move(done));
 }
 
 void pg_store::history(const entity_ref& entity, std::uint64_t after, std::uint32_t limit,
                        rahat::callback<std::vector<journal_row>> done) {
   parts_->read<std::vector<journal_row>>(
-    [=](pqxx_connection& c) { return pg::read_history(c, entity, after, limit); },
-    std::move(done));
+      [=](pqxx_connection& c) { return pg::read_history(c, entity, after, limit); },
+      std::move(done));
 }
 
 void pg_store::heads(rahat::callback<std::vector<shard_head>> done) {
@@ -199,30 +198,30 @@ void pg_store::list(list_query q, rahat::callback<page> done) {
 
 void pg_store::document(std::string kind, uuid id, rahat::callback<std::string> done) {
   parts_->read<std::string>(
-    [kind = std::move(kind), id](pqxx_connection& c) { return pg::read_document(c, kind, id); },
-    std::move(done));
+      [kind = std::move(kind), id](pqxx_connection& c) { return pg::read_document(c, kind, id); },
+      std::move(done));
 }
 
 void pg_store::lines(uuid list, std::int64_t after, std::uint32_t limit,
                      rahat::callback<std::vector<stored_line>> done) {
   parts_->read<std::vector<stored_line>>(
-    [=](pqxx_connection& c) { return pg::read_lines(c, list, after, limit); }, std::move(done));
+      [=](pqxx_connection& c) { return pg::read_lines(c, list, after, limit); }, std::move(done));
 }
 
 void pg_store::rows(uuid upload, std::vector<std::uint32_t> ordinals,
                     rahat::callback<std::vector<stored_row>> done) {
   parts_->read<std::vector<stored_row>>(
-    [upload, ordinals = std::move(ordinals)](pqxx_connection& c) {
-      return pg::read_rows(c, upload, ordinals);
-    },
-    std::move(done));
+      [upload, ordinals = std::move(ordinals)](pqxx_connection& c) {
+        return pg::read_rows(c, upload, ordinals);
+      },
+      std::move(done));
 }
 
 void pg_store::upload_errors(uuid upload, std::int64_t after, std::uint32_t limit,
                              rahat::callback<std::vector<stored_error>> done) {
   parts_->read<std::vector<stored_error>>(
-    [=](pqxx_connection& c) { return pg::read_upload_errors(c, upload, after, limit); },
-    std::move(done));
+      [=](pqxx_connection& c) { return pg::read_upload_errors(c, upload, after, limit); },
+      std::move(done));
 }
 
 } // namespace rahat

@@ -104,8 +104,7 @@ void reader_pool::serve(job& j, std::shared_ptr<pqxx::connection_base>& connecti
       why = failure_of(e, connection != nullptr && connection->is_open());
     }
     if (finish) {
-      how_.probe->read_finished(
-        std::chrono::duration<double>(how_.time->steady() - began).count());
+      how_.probe->read_finished(std::chrono::duration<double>(how_.time->steady() - began).count());
       finish();
       return;
     }
@@ -125,8 +124,8 @@ void reader_pool::serve(job& j, std::shared_ptr<pqxx::connection_base>& connecti
 /// Waits before another try; false at the end of patience.
 bool reader_pool::pause(unsigned tries, std::chrono::steady_clock::time_point until) {
   const auto most = std::min(longest_pause, first_pause * (1u << std::min(tries, 6u)));
-  const auto wait = most / 2 + std::chrono::milliseconds{how_.chance->number()
-                                                         % static_cast<unsigned>(most.count())};
+  const auto wait = most / 2 + std::chrono::milliseconds{how_.chance->number() %
+                                                         static_cast<unsigned>(most.count())};
   std::unique_lock lock{mutex_};
   mail_.wait_for(lock, wait, [this] { return stopping_; });
   return !stopping_ && how_.time->steady() < until;

@@ -17,21 +17,26 @@ using one_moment = pqxx::transaction<pqxx::repeatable_read, pqxx::readwrite_poli
 /// Memory that the server may use to look for duplicates in a list of a million rows; beyond, it
 /// spills to disk. A nested loop over such a list would not end.
 constexpr const char* duplicates_settings =
-  "SET LOCAL work_mem = '64MB'; SET LOCAL enable_nestloop = off;"
-  " SET LOCAL plan_cache_mode = force_custom_plan";
+    "SET LOCAL work_mem = '64MB'; SET LOCAL enable_nestloop = off;"
+    " SET LOCAL plan_cache_mode = force_custom_plan";
 
 void prepare_entity_reads(pqxx::connection_base& c) {
   const auto columns = std::string{"SELECT "} + journal_columns + " FROM journal ";
-  c.prepare("snapshot", "SELECT seq, body FROM snapshot"
-                        " WHERE entity = $1 AND kind = $2 AND evolve_version = $3");
-  c.prepare("last_row", "SELECT seq, position FROM journal WHERE entity = $1 AND kind = $2"
-                        " ORDER BY seq DESC LIMIT 1");
-  c.prepare("history", columns + "WHERE entity = $1 AND kind = $2 AND seq > $3"
-                                 " ORDER BY seq LIMIT $4");
-  c.prepare("outbox", "SELECT target_kind, target, n, body FROM outbox"
-                      " WHERE source = $1 AND source_kind = $2 ORDER BY target_kind, target, n");
-  c.prepare("request", "SELECT payload_hash, reply FROM request"
-                       " WHERE id = $1 AND entity = $2 AND kind = $3 ORDER BY day DESC LIMIT 1");
+  c.prepare("snapshot",
+            "SELECT seq, body FROM snapshot"
+            " WHERE entity = $1 AND kind = $2 AND evolve_version = $3");
+  c.prepare("last_row",
+            "SELECT seq, position FROM journal WHERE entity = $1 AND kind = $2"
+            " ORDER BY seq DESC LIMIT 1");
+  c.prepare("history", columns +
+                           "WHERE entity = $1 AND kind = $2 AND seq > $3"
+                           " ORDER BY seq LIMIT $4");
+  c.prepare("outbox",
+            "SELECT target_kind, target, n, body FROM outbox"
+            " WHERE source = $1 AND source_kind = $2 ORDER BY target_kind, target, n");
+  c.prepare("request",
+            "SELECT payload_hash, reply FROM request"
+            " WHERE id = $1 AND entity = $2 AND kind = $3 ORDER BY day DESC LIMIT 1");
 }
 
 void prepare_shard_reads(pqxx::connection_base& c) {
@@ -44,20 +49,26 @@ void prepare_shard_reads(pqxx::connection_base& c) {
             "  WHERE shard = $1"
             " UNION ALL SELECT kind, entity, due_us FROM timer WHERE shard = $1 AND due_us <= $2"
             ") waiting GROUP BY kind, entity ORDER BY min(since), kind, entity LIMIT $3");
-  c.prepare("parked", "SELECT id, kind, entity, reason, body, at_us, tries FROM parked"
-                      " ORDER BY id LIMIT $1");
-  c.prepare("take_parked", "DELETE FROM parked WHERE id = $1"
-                           " RETURNING id, kind, entity, reason, body, at_us, tries");
+  c.prepare("parked",
+            "SELECT id, kind, entity, reason, body, at_us, tries FROM parked"
+            " ORDER BY id LIMIT $1");
+  c.prepare("take_parked",
+            "DELETE FROM parked WHERE id = $1"
+            " RETURNING id, kind, entity, reason, body, at_us, tries");
 }
 
 /// Rows whose person has an earlier row: first the persons with several, then their later rows.
 std::string duplicates_sql(const std::string& table, const std::string& list,
                            const std::string& number, const std::string& row) {
-  return "WITH twice AS (SELECT person, min(" + number + ") AS first FROM " + table + " WHERE "
-         + list + " = $1 GROUP BY person HAVING count(*) > 1)"
-         " SELECT r." + number + ", r.person, r.amount_minor, " + row + ", count(*) OVER ()"
-         " FROM " + table + " r JOIN twice t ON t.person = r.person WHERE r." + list
-         + " = $1 AND r." + number + " > t.first ORDER BY r." + number + " LIMIT $2";
+  return "WITH twice AS (SELECT person, min(" + number + ") AS first FROM " + table + " WHERE " +
+         list +
+         " = $1 GROUP BY person HAVING count(*) > 1)"
+         " SELECT r." +
+         number + ", r.person, r.amount_minor, " + row +
+         ", count(*) OVER ()"
+         " FROM " +
+         table + " r JOIN twice t ON t.person = r.person WHERE r." + list + " = $1 AND r." +
+         number + " > t.first ORDER BY r." + number + " LIMIT $2";
 }
 
 void prepare_feeds(pqxx::connection_base& c) {
@@ -174,8 +185,8 @@ std::vector<entity_ref> read_pending(pqxx::connection_base& c, shard_id shard, s
   return out;
 }
 
-std::vector<journal_row> read_journal(pqxx::connection_base& c, shard_id shard,
-                                      std::uint64_t after, std::uint32_t limit) {
+std::vector<journal_row> read_journal(pqxx::connection_base& c, shard_id shard, std::uint64_t after,
+                                      std::uint32_t limit) {
   pqxx::nontransaction work{c};
   std::vector<journal_row> out;
   for (const auto& r :
@@ -194,8 +205,8 @@ std::vector<shard_head> read_heads(pqxx::connection_base& c) {
   pqxx::nontransaction work{c};
   std::vector<shard_head> out;
   for (const auto& r : work.exec_prepared("heads"))
-    out.push_back({static_cast<shard_id>(r[0].as<int>()), number_of(r[1]), number_of(r[2]),
-                   bytes_of(r[3])});
+    out.push_back(
+        {static_cast<shard_id>(r[0].as<int>()), number_of(r[1]), number_of(r[2]), bytes_of(r[3])});
   return out;
 }
 

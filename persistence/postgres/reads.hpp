@@ -30,8 +30,8 @@ std::optional<request_row> read_request(pqxx::connection_base& c, const entity_r
 wire::Feed read_feed(pqxx::connection_base& c, const feed_request& what);
 std::vector<entity_ref> read_pending(pqxx::connection_base& c, shard_id shard, std::int64_t now_us,
                                      std::uint32_t limit);
-std::vector<journal_row> read_journal(pqxx::connection_base& c, shard_id shard,
-                                      std::uint64_t after, std::uint32_t limit);
+std::vector<journal_row> read_journal(pqxx::connection_base& c, shard_id shard, std::uint64_t after,
+                                      std::uint32_t limit);
 std::vector<journal_row> read_history(pqxx::connection_base& c, const entity_ref& entity,
                                       std::uint64_t after, std::uint32_t limit);
 std::vector<shard_head> read_heads(pqxx::connection_base& c);

@@ -16,9 +16,9 @@ public:
   struct entry {
     std::uint64_t incarnation = 0;
     std::uint64_t epoch = 0; // of the shard at the load: after another one, others may have written
-    std::uint64_t seq = 0;  // the last one committed or in flight
-    bool known = false;     // seq has been learned by a load
-    bool failed = false;    // a commit of this incarnation has failed: no later one may land
+    std::uint64_t seq = 0;   // the last one committed or in flight
+    bool known = false;      // seq has been learned by a load
+    bool failed = false;     // a commit of this incarnation has failed: no later one may land
   };
 
   explicit seq_book(std::size_t bound) : half_(bound / 2 + 1) {}

@@ -16,9 +16,9 @@ void require_durable(pqxx::connection_base& c) {
   pqxx::nontransaction work{c};
   const auto is = work.exec1("SHOW synchronous_commit")[0].as<std::string>();
   if (is != "on" && is != "remote_apply")
-    throw unsafe_server{"synchronous_commit is `" + is + "` for the user `" + c.username()
-                        + "`: a crash would lose acknowledged money. Set it to `on` for the server,"
-                          " this database and this role"};
+    throw unsafe_server{"synchronous_commit is `" + is + "` for the user `" + c.username() +
+                        "`: a crash would lose acknowledged money. Set it to `on` for the server,"
+                        " this database and this role"};
 }
 
 } // namespace
@@ -43,8 +43,9 @@ std::shared_ptr<pqxx::connection_base> open_session(const store_options& how,
   auto c = std::make_shared<pqxx::connection>(session_conninfo(how, part));
   const auto found = read_generation(*c);
   if (found != how.now)
-    throw other_generation{"the database is generation " + found.str()
-                           + ", this node holds shards of " + how.now.str() + ": it was promoted or restored"};
+    throw other_generation{"the database is generation " + found.str() +
+                           ", this node holds shards of " + how.now.str() +
+                           ": it was promoted or restored"};
   require_durable(*c);
   return c;
 }

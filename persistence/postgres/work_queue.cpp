@@ -3,9 +3,9 @@
 namespace rahat::pg {
 
 std::size_t rows_of(const commit& c) {
-  std::size_t rows = 1 + (c.request ? 1 : 0) + c.answered.size() + c.transfers.size()
-                     + c.payments.size() + c.accounts.size() + c.outbox.size() + c.timers.size()
-                     + c.queries.size() + c.totals.size();
+  std::size_t rows = 1 + (c.request ? 1 : 0) + c.answered.size() + c.transfers.size() +
+                     c.payments.size() + c.accounts.size() + c.outbox.size() + c.timers.size() +
+                     c.queries.size() + c.totals.size();
   for (auto& list : c.lines)
     rows += list.rows.size();
   for (auto& chunk : c.staged)
@@ -49,8 +49,8 @@ work_queue::round work_queue::take(const bounds& most) {
     if (head.commit != nullptr) {
       const auto& c = head.commit->what;
       const auto more = rows_of(c);
-      const bool fits = rows + more <= most.rows && bytes + head.commit->bytes <= most.bytes
-                        && payments + c.payments.size() <= most.payments;
+      const bool fits = rows + more <= most.rows && bytes + head.commit->bytes <= most.bytes &&
+                        payments + c.payments.size() <= most.payments;
       if (!fits && !out.commits.empty())
         break;
       rows += more;

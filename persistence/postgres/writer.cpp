@@ -2,7 +2,6 @@
 
 #include "persistence/chain/chain.hpp"
 
-
 namespace rahat::pg {
 
 namespace {
@@ -13,8 +12,12 @@ constexpr work_queue::bounds batch_bounds{limits::batch_rows, limits::batch_byte
 } // namespace
 
 writer::writer(const store_options& how, unsigned index, load_reader read, fenced_listener fenced)
-  : how_(how), index_(index), read_(std::move(read)), fenced_(std::move(fenced)),
-    link_(how, index), book_(limits::known_entities) {
+    : how_(how),
+      index_(index),
+      read_(std::move(read)),
+      fenced_(std::move(fenced)),
+      link_(how, index),
+      book_(limits::known_entities) {
   // Batch ids: unique for each writer's life, so that a former one's can never be taken for ours.
   batch_id_ = static_cast<std::int64_t>(how_.chance->number() & ~std::uint64_t{0} >> 1);
 }
@@ -185,8 +188,8 @@ void writer::round() {
     const auto why = reason_not_to_go(*c);
     refuse(std::move(c), why,
            why == commit_failure::fenced
-             ? "this node does not own the shard"
-             : "an earlier commit of this host failed, or this is not the next one");
+               ? "this node does not own the shard"
+               : "an earlier commit of this host failed, or this is not the next one");
   }
   if (!going.empty())
     deliver(std::move(going));
@@ -199,8 +202,8 @@ bool writer::may_go(const queued_commit& c) {
   if (!head.owned)
     return false;
   auto* entry = book_.find(c.what.entity);
-  if (entry == nullptr || !entry->known || entry->failed
-      || entry->incarnation != c.what.incarnation || entry->epoch != head.epoch)
+  if (entry == nullptr || !entry->known || entry->failed ||
+      entry->incarnation != c.what.incarnation || entry->epoch != head.epoch)
     return false; // forgotten, never loaded, of a former host or epoch: it has to load (again)
   if (c.what.seq != entry->seq + 1) {
     entry->failed = true;

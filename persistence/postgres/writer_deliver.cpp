@@ -129,7 +129,7 @@ writer::answer writer::attempt(group& commits) {
       for (auto& c : commits)
         rows += rows_of(c->what);
       how_.probe->commit_finished(
-        std::chrono::duration<double>(how_.time->steady() - began).count(), commits.size(), rows);
+          std::chrono::duration<double>(how_.time->steady() - began).count(), commits.size(), rows);
       return {};
     } catch (const std::exception& e) {
       why = failure_of(e, link_.open());
@@ -209,7 +209,8 @@ bool writer::pause(unsigned tries) {
   const auto most = std::min(longest_pause, first_pause * (1u << std::min(tries, 10u)));
   const auto half = most.count() / 2;
   const auto wait = std::chrono::milliseconds{
-    half + static_cast<std::int64_t>(how_.chance->number() % static_cast<std::uint64_t>(half + 1))};
+      half +
+      static_cast<std::int64_t>(how_.chance->number() % static_cast<std::uint64_t>(half + 1))};
   std::unique_lock lock{mutex_};
   if (!stopping_)
     mail_.wait_for(lock, wait, [this] { return stopping_; });

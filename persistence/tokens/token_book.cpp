@@ -1,15 +1,15 @@
 #include "persistence/tokens/token_book.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fcntl.h>
 #include <fstream>
 #include <mutex>
 #include <pqxx/pqxx>
 #include <stdexcept>
-#include <unistd.h>
 
 namespace rahat {
 
@@ -19,10 +19,10 @@ constexpr std::array<std::string_view, 5> roles{"admin", "maker", "checker", "op
 constexpr std::string_view prefix = "rht_"; // so that leaked ones can be searched for
 
 bool is_user_name(std::string_view user) {
-  return !user.empty() && user.size() <= token_book::max_user_bytes
-         && std::all_of(user.begin(), user.end(), [](unsigned char c) {
-              return std::isalnum(c) != 0 || c == '.' || c == '-' || c == '_' || c == '@';
-            });
+  return !user.empty() && user.size() <= token_book::max_user_bytes &&
+         std::all_of(user.begin(), user.end(), [](unsigned char c) {
+           return std::isalnum(c) != 0 || c == '.' || c == '-' || c == '_' || c == '@';
+         });
 }
 
 std::string read_line(const std::string& file) {
@@ -40,8 +40,8 @@ void write_secret(const std::string& file, const std::string& text) {
   if (fd < 0)
     throw std::runtime_error("cannot write " + file + ": " + std::strerror(errno));
   auto line = text + "\n";
-  bool written = ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size())
-                 && ::fsync(fd) == 0;
+  bool written = ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size()) &&
+                 ::fsync(fd) == 0;
   ::close(fd);
   if (!written || ::rename(beside.c_str(), file.c_str()) != 0)
     throw std::runtime_error("cannot write " + file + ": " + std::strerror(errno));
@@ -50,7 +50,7 @@ void write_secret(const std::string& file, const std::string& text) {
 } // namespace
 
 token_book::token_book(std::string service_conninfo, const clock& time, random& dice)
-  : conninfo_(std::move(service_conninfo)), time_(time), dice_(dice) {
+    : conninfo_(std::move(service_conninfo)), time_(time), dice_(dice) {
   pqxx::connection connection{conninfo_};
   pqxx::read_transaction read{connection};
   for (auto row : read.exec("SELECT encode(hash, 'hex'), user_name, role FROM token"
@@ -77,11 +77,11 @@ std::optional<token_owner> token_book::owner_of(std::string_view token) const {
 std::variant<std::string, error> token_book::create(const std::string& user,
                                                     const std::string& role) {
   if (!is_user_name(user))
-    return error{errc::invalid_input,
-                 "a user name has 1 to 64 letters, digits and . - _ @ only", "user"};
+    return error{errc::invalid_input, "a user name has 1 to 64 letters, digits and . - _ @ only",
+                 "user"};
   if (std::find(roles.begin(), roles.end(), role) == roles.end())
-    return error{errc::invalid_input,
-                 "the role must be admin, maker, checker, operator or reader", "role"};
+    return error{errc::invalid_input, "the role must be admin, maker, checker, operator or reader",
+                 "role"};
   if (size() >= max_tokens)
     return error{errc::limit_exceeded, "there are too many tokens", {}};
   std::array<char, 32> bytes;
@@ -91,9 +91,10 @@ std::variant<std::string, error> token_book::create(const std::string& user,
   try {
     pqxx::connection connection{conninfo_};
     pqxx::work work{connection};
-    work.exec_params("INSERT INTO token (hash, user_name, role, created_us)"
-                     " VALUES (decode($1, 'hex'), $2, $3, $4)",
-                     hex(view(hash)), user, role, time_.now_us());
+    work.exec_params(
+        "INSERT INTO token (hash, user_name, role, created_us)"
+        " VALUES (decode($1, 'hex'), $2, $3, $4)",
+        hex(view(hash)), user, role, time_.now_us());
     work.commit();
   } catch (const pqxx::failure& e) {
     return error{errc::unavailable, std::string{"the token could not be stored: "} + e.what(), {}};

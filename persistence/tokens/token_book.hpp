@@ -37,7 +37,8 @@ public:
   /// Makes a token for a user, durable before it is returned; the only moment it can be seen.
   std::variant<std::string, error> create(const std::string& user, const std::string& role);
 
-  /// Makes sure that `<file>` holds a valid admin token, mode 0600; returns whether it was made now.
+  /// Makes sure that `<file>` holds a valid admin token, mode 0600; returns whether it was made
+  /// now.
   bool ensure_admin_file(const std::string& file);
 
   std::size_t size() const;

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "runtime/decider/decision.hpp"
 #include "runtime/decider/context.hpp"
+#include "runtime/decider/decision.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -13,8 +13,8 @@ namespace rahat {
 /// the owner has several of one role, a discriminator such as project id + currency.
 uuid account_of(const entity_ref& owner, std::string_view role, std::string_view which = {});
 
-/// The wallet of member `index` of a batch: the first 12 bytes are the batch's, the last 4 the index
-/// in big endian, so that wallets of one batch are one range, ordered like its members.
+/// The wallet of member `index` of a batch: the first 12 bytes are the batch's, the last 4 the
+/// index in big endian, so that wallets of one batch are one range, ordered like its members.
 uuid wallet_of(const uuid& batch, std::uint32_t index);
 
 /// The same for many wallets of one batch: what they have in common is hashed once.

@@ -17,10 +17,10 @@ struct principal {
 /// and no database: what they need of those is here.
 struct context {
   entity_ref self;
-  principal who;            // the client's user; role "entity" for messages, timers and own work
-  entity_ref source;        // who told; empty kind for clients
-  std::int64_t now_us = 0;  // microseconds since 1970, of the host's clock port
-  uuid request_id;          // derived from the client's key; nil for messages and own work
+  principal who;           // the client's user; role "entity" for messages, timers and own work
+  entity_ref source;       // who told; empty kind for clients
+  std::int64_t now_us = 0; // microseconds since 1970, of the host's clock port
+  uuid request_id;         // derived from the client's key; nil for messages and own work
   const wire::Feed* feed = nullptr; // the rows that `feed_for` asked for; only in `proceed`
 };
 

@@ -4,8 +4,8 @@
 #include "runtime/decider/id.hpp"
 #include "runtime/wire/wire.pb.h"
 
-#include <cstdint>
 #include <google/protobuf/message.h>
+#include <cstdint>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -86,7 +86,8 @@ struct staged_rows {
   std::vector<staged_error> errors;
 };
 
-/// A range of accounts of one owner. Wallets of a batch are one range; all others have first = last.
+/// A range of accounts of one owner. Wallets of a batch are one range; all others have first =
+/// last.
 struct account_range {
   uuid first;
   uuid last;

@@ -9,12 +9,12 @@ namespace rahat {
 /// `type` that a client sees (`https://rahat.io/problems/<name>`), see docs/api.md.
 enum class errc {
   // The caller's mistake, found without looking at any entity.
-  invalid_input,       // a field is missing, malformed or out of range
-  malformed_body,      // the body is not JSON, CSV or UTF-8
-  unsupported_media,   // a content type that the route does not read
-  body_too_large,      //
-  unauthenticated,     // no token, or one that is not known
-  forbidden,           // the token's role may not do this
+  invalid_input,     // a field is missing, malformed or out of range
+  malformed_body,    // the body is not JSON, CSV or UTF-8
+  unsupported_media, // a content type that the route does not read
+  body_too_large,    //
+  unauthenticated,   // no token, or one that is not known
+  forbidden,         // the token's role may not do this
   idempotency_key_missing,
   idempotency_key_reused,    // same key, other payload
   idempotency_key_in_flight, // same key, first request still running (an answer of the edge only)

@@ -1,7 +1,7 @@
 #include "runtime/decider/id.hpp"
 
-#include <cstring>
 #include <openssl/evp.h>
+#include <cstring>
 #include <stdexcept>
 
 namespace rahat {

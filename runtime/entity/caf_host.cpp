@@ -60,9 +60,7 @@ private:
 host_spawner caf_host_spawner(caf::actor_system& system) {
   return [&system](host_actor::factory make) -> poster {
     auto actor = system.spawn<host_actor>(std::move(make));
-    return [actor](mail m) {
-      caf::anon_send(actor, letter{std::make_shared<mail>(std::move(m))});
-    };
+    return [actor](mail m) { caf::anon_send(actor, letter{std::make_shared<mail>(std::move(m))}); };
   };
 }
 

@@ -59,20 +59,19 @@ commit_inbox::outcomes commit_inbox::take() {
 
 // -- host: life ---------------------------------------------------------------------
 
-host::host(environment env, const kind& k, entity_ref self, std::uint64_t incarnation,
-           poster post)
-  : env_(env),
-    kind_(k),
-    self_(std::move(self)),
-    shard_(shard_of(self_)),
-    incarnation_(incarnation),
-    post_(std::move(post)),
-    inbox_(std::make_shared<commit_inbox>(post_)),
-    model_(k.create()),
-    requests_(env.limits.request_ring),
-    outbox_(env.limits),
-    started_(env.time.steady()),
-    last_used_(started_) {
+host::host(environment env, const kind& k, entity_ref self, std::uint64_t incarnation, poster post)
+    : env_(env),
+      kind_(k),
+      self_(std::move(self)),
+      shard_(shard_of(self_)),
+      incarnation_(incarnation),
+      post_(std::move(post)),
+      inbox_(std::make_shared<commit_inbox>(post_)),
+      model_(k.create()),
+      requests_(env.limits.request_ring),
+      outbox_(env.limits),
+      started_(env.time.steady()),
+      last_used_(started_) {
   env_.probe.host_started(kind_.name());
 }
 
@@ -84,9 +83,7 @@ host::~host() {
 
 void host::start() {
   env_.db.load(self_, incarnation_, kind_.evolve_version(),
-               [post = post_](outcome<loaded_entity> what) {
-                 post(mail_loaded{std::move(what)});
-               });
+               [post = post_](outcome<loaded_entity> what) { post(mail_loaded{std::move(what)}); });
 }
 
 void host::on_loaded(mail_loaded m) {
@@ -141,8 +138,7 @@ void host::replay(const wire::Commit& payload) {
     model_->evolve(event);
   if (payload.has_request()) {
     auto& r = payload.request();
-    requests_.remember(
-      {uuid::from_raw(r.id()), r.payload_hash(), r.at_us(), r.pending()});
+    requests_.remember({uuid::from_raw(r.id()), r.payload_hash(), r.at_us(), r.pending()});
   }
   for (auto& id : payload.answered())
     requests_.answered(uuid::from_raw(id));
@@ -179,38 +175,39 @@ void host::handle(mail m) {
 }
 
 void host::take(mail& m) {
-  std::visit(overloaded{
-               [this](mail_loaded& x) { on_loaded(std::move(x)); },
-               [this](mail_commits&) { on_commits(); },
-               [this](mail_feed& x) { on_feed(std::move(x)); },
-               [this](mail_found& x) { on_found(std::move(x)); },
-               [this](mail_acknowledged& x) {
-                 auto now = env_.time.steady();
-                 if (outbox_.acknowledged(x.target, x.n, now, [this](auto& to, auto n, auto& body) {
-                       env_.out.tell(self_, to, n, body);
-                     }))
-                   env_.db.acknowledged(self_, x.target, x.n);
-                 go_on();
-               },
-               [this](mail_tick&) {
-                 if (phase_ == phase::running)
-                   take_tick();
-               },
-               [this](mail_work&) {
-                 work_posted_ = false;
-                 if (phase_ == phase::running)
-                   work();
-               },
-               [](mail_wake&) {},
-               [this](mail_stop& x) { end(errc::not_ready, x.why); },
-               [this, &m](auto&) { queue_.push_back(std::move(m)); },
-             },
-             m);
+  std::visit(
+      overloaded{
+          [this](mail_loaded& x) { on_loaded(std::move(x)); },
+          [this](mail_commits&) { on_commits(); },
+          [this](mail_feed& x) { on_feed(std::move(x)); },
+          [this](mail_found& x) { on_found(std::move(x)); },
+          [this](mail_acknowledged& x) {
+            auto now = env_.time.steady();
+            if (outbox_.acknowledged(x.target, x.n, now, [this](auto& to, auto n, auto& body) {
+                  env_.out.tell(self_, to, n, body);
+                }))
+              env_.db.acknowledged(self_, x.target, x.n);
+            go_on();
+          },
+          [this](mail_tick&) {
+            if (phase_ == phase::running)
+              take_tick();
+          },
+          [this](mail_work&) {
+            work_posted_ = false;
+            if (phase_ == phase::running)
+              work();
+          },
+          [](mail_wake&) {},
+          [this](mail_stop& x) { end(errc::not_ready, x.why); },
+          [this, &m](auto&) { queue_.push_back(std::move(m)); },
+      },
+      m);
 }
 
 bool host::can_decide() const {
-  return phase_ == phase::running && speculative() < env_.limits.speculative
-         && held_.size() < env_.limits.held;
+  return phase_ == phase::running && speculative() < env_.limits.speculative &&
+         held_.size() < env_.limits.held;
 }
 
 void host::drain() {
@@ -252,7 +249,7 @@ void host::take_request(mail_request m) {
     answer_repeated(*mark, std::move(m));
     return;
   }
-  if (requests_.may_have_forgotten(env_.time.now_us() - env_.limits.request_days_us))
+  if (requests_.may_have_forgotten(m.ask.id, env_.time.now_us() - env_.limits.request_days_us))
     look_up(std::move(m));
   else
     decide_request(std::move(m));
@@ -275,7 +272,8 @@ void host::answer_repeated(const request_ring::mark& mark, mail_request m) {
         done(*failure);
       else
         done(error{errc::idempotency_key_reused,
-                   "this Idempotency-Key was used for another request: choose a new key", {}});
+                   "this Idempotency-Key was used for another request: choose a new key",
+                   {}});
     });
     return;
   }
@@ -306,20 +304,19 @@ void host::answer_later(const uuid& id, mail_request m) {
 void host::answer_from_store(const uuid& id, mail_request m) {
   ++asked_store_;
   env_.db.find_request(
-    self_, id,
-    [post = post_, done = m.done.take()](outcome<std::optional<request_row>> row) {
-      if (auto* e = std::get_if<error>(&row)) {
-        done(*e);
-      } else {
-        auto& found = std::get<std::optional<request_row>>(row);
-        wire::Reply reply;
-        if (found && reply.ParseFromString(found->reply))
-          done(std::move(reply));
-        else
-          done(error{errc::unavailable, "the stored answer could not be read: try again", {}});
-      }
-      post(mail_found{uuid{}, std::optional<request_row>{}});
-    });
+      self_, id, [post = post_, done = m.done.take()](outcome<std::optional<request_row>> row) {
+        if (auto* e = std::get_if<error>(&row)) {
+          done(*e);
+        } else {
+          auto& found = std::get<std::optional<request_row>>(row);
+          wire::Reply reply;
+          if (found && reply.ParseFromString(found->reply))
+            done(std::move(reply));
+          else
+            done(error{errc::unavailable, "the stored answer could not be read: try again", {}});
+        }
+        post(mail_found{uuid{}, std::optional<request_row>{}});
+      });
 }
 
 void host::on_found(mail_found m) {
@@ -344,7 +341,8 @@ void host::on_found(mail_found m) {
   wire::Reply reply;
   if (found->payload_hash != waiting.ask.payload_hash)
     waiting.done(error{errc::idempotency_key_reused,
-                       "this Idempotency-Key was used for another request: choose a new key", {}});
+                       "this Idempotency-Key was used for another request: choose a new key",
+                       {}});
   else if (found->reply.empty() && late_answers_ != late_answers_before_)
     look_up(std::move(waiting)); // what was read may be older than an answer that has committed
   else if (found->reply.empty())
@@ -366,7 +364,8 @@ void host::decide_request(mail_request m) {
   };
   if (m.ask.if_match && *m.ask.if_match != seq_) {
     refuse_with({errc::precondition_failed,
-                 "it has changed since you looked at it (If-Match): read it again", {}});
+                 "it has changed since you looked at it (If-Match): read it again",
+                 {}});
     return;
   }
   auto ctx = make_context(m.ask.who);
@@ -380,8 +379,7 @@ void host::decide_request(mail_request m) {
     cause why;
     why.request = &m;
     commit_decision(std::move(std::get<decision>(outcome)), why);
-    env_.probe.turn_finished(kind_.name(), "command", "ok",
-                             seconds(env_.time.steady() - started));
+    env_.probe.turn_finished(kind_.name(), "command", "ok", seconds(env_.time.steady() - started));
   } catch (const std::exception& e) {
     if (phase_ == phase::ended) { // the commit could not be made: the host has failed as a whole
       if (m.done)
@@ -411,8 +409,8 @@ void host::take_look(mail_look m) {
     m.done(entity_view{view(), seq_, shard_, position_});
     return;
   }
-  hold([v = entity_view{view(), seq_, shard_, 0},
-        done = m.done.take()](std::uint64_t position, const error* failure) mutable {
+  hold([v = entity_view{view(), seq_, shard_, 0}, done = m.done.take()](
+           std::uint64_t position, const error* failure) mutable {
     if (failure != nullptr)
       return done(*failure);
     v.position = position;
@@ -447,8 +445,7 @@ void host::take_told(mail_told m) {
                                : model_->told(told.message(), ctx);
     heard_[m.source] = m.n;
     commit_decision(std::move(d), why);
-    env_.probe.turn_finished(kind_.name(), "message", "ok",
-                             seconds(env_.time.steady() - started));
+    env_.probe.turn_finished(kind_.name(), "message", "ok", seconds(env_.time.steady() - started));
   } catch (const std::exception& e) {
     if (phase_ != phase::ended)
       fail(true, std::string{"a message could not be applied: "} + e.what(), m.body);
@@ -531,8 +528,8 @@ void host::fail(bool guilty, const std::string& reason, const std::string& body)
 
 bool host::idle() const {
   bool reading = feed_ && feed_->asked && !feed_->rows;
-  return queue_.empty() && held_.empty() && !looking_up_ && asked_store_ == 0 && waiting_.empty()
-         && speculative() == 0 && outbox_.unacknowledged() == 0 && !reading && !model_->has_work();
+  return queue_.empty() && held_.empty() && !looking_up_ && asked_store_ == 0 && waiting_.empty() &&
+         speculative() == 0 && outbox_.unacknowledged() == 0 && !reading && !model_->has_work();
 }
 
 void host::try_retire() {

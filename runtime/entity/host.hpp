@@ -30,8 +30,7 @@ public:
                     const std::string& body) = 0;
 
   /// Tells the source that its messages up to n have been applied. May be lost.
-  virtual void acknowledge(const entity_ref& source, const entity_ref& target,
-                           std::uint64_t n) = 0;
+  virtual void acknowledge(const entity_ref& source, const entity_ref& target, std::uint64_t n) = 0;
 
   /// Posts mail_tick to the entity at that time or later.
   virtual void wake_at(const entity_ref& self, std::chrono::steady_clock::time_point when) = 0;
@@ -205,9 +204,9 @@ private:
   std::list<under_way> under_way_; // in order of seq
 
   std::unique_ptr<mail_request> looking_up_; // blocks the mailbox until the store has answered
-  std::uint64_t asked_store_ = 0;          // lookups that do not block
-  std::uint64_t late_answers_ = 0;         // that have committed
-  std::uint64_t late_answers_before_ = 0;  // of those, when `looking_up_` asked
+  std::uint64_t asked_store_ = 0;            // lookups that do not block
+  std::uint64_t late_answers_ = 0;           // that have committed
+  std::uint64_t late_answers_before_ = 0;    // of those, when `looking_up_` asked
   bool work_due_ = false;
   bool work_posted_ = false;
   std::unique_ptr<feeding> feed_; // of the step that comes next, if it needs rows

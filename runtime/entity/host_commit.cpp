@@ -40,9 +40,9 @@ wire::Credit credit_of(const transfer& t, const entity_ref& self) {
 }
 
 bool changes_nothing(const decision& d) {
-  return d.empty() && !d.refusal() && !d.postponed() && d.late_answers().empty()
-         && d.payments().empty() && d.lines().empty() && d.staged().empty()
-         && d.accounts().empty() && d.published().empty();
+  return d.empty() && !d.refusal() && !d.postponed() && d.late_answers().empty() &&
+         d.payments().empty() && d.lines().empty() && d.staged().empty() && d.accounts().empty() &&
+         d.published().empty();
 }
 
 } // namespace
@@ -60,8 +60,9 @@ void host::commit_decision(decision d, const cause& why) {
   } catch (const std::exception& e) {
     // The state may have moved on, or half an event, without a commit: it must not be used again.
     // A client whose request cannot be done is told so and parks nobody.
-    end(errc::unavailable, std::string{"the entity was restarted ("} + e.what()
-                             + "): try again with the same key", seq_, e.what());
+    end(errc::unavailable,
+        std::string{"the entity was restarted ("} + e.what() + "): try again with the same key",
+        seq_, e.what());
     env_.out.failed(self_, incarnation_, why.request == nullptr,
                     std::string{"a decision could not be applied: "} + e.what(),
                     why.told != nullptr ? why.told->body : std::string{});
@@ -92,8 +93,8 @@ void host::make_commit(decision& d, const cause& why) {
     payload.add_events(event.bytes);
   // The last event says where the entity has come to: a chunk that arrives and completes is told as
   // the completion, not as one more piece of progress.
-  c.type = self_.kind + "."
-           + (d.events().empty() ? std::string{"noted"} : std::string{d.events().back().type});
+  c.type = self_.kind + "." +
+           (d.events().empty() ? std::string{"noted"} : std::string{d.events().back().type});
   c.seq = ++seq_;
   for (auto& event : d.events())
     model_->evolve(event.bytes);
@@ -152,8 +153,7 @@ void host::mark_money(decision& d, commit& c, wire::Commit& payload) {
   c.totals = model_->totals();
 }
 
-void host::number_messages(const decision& d, const cause& why, commit& c,
-                           wire::Commit& payload) {
+void host::number_messages(const decision& d, const cause& why, commit& c, wire::Commit& payload) {
   auto send = [&](const entity_ref& to, wire::Told& told) {
     auto n = outbox_.next_number(to);
     assign(*told.mutable_source(), self_);
@@ -235,8 +235,7 @@ wire::Reply host::make_reply(const std::optional<std::string>& answer,
   return reply;
 }
 
-void host::answer_request(const decision& d, const cause& why, commit& c,
-                          wire::Commit& payload) {
+void host::answer_request(const decision& d, const cause& why, commit& c, wire::Commit& payload) {
   auto& m = *why.request;
   request_ring::mark mark{m.ask.id, m.ask.payload_hash, c.at_us, d.postponed()};
   requests_.remember(mark);
@@ -253,16 +252,16 @@ void host::answer_request(const decision& d, const cause& why, commit& c,
   auto reply = make_reply(d.own_answer(), d.refusal(), d.http_status());
   c.request->reply = reply.SerializeAsString();
   uncommitted_replies_[mark.id] = reply;
-  held_.push_back({seq_, [this, id = mark.id, reply = std::move(reply),
-                          done = m.done.take()](std::uint64_t position,
-                                                const error* failure) mutable {
+  held_.push_back({seq_,
+                   [this, id = mark.id, reply = std::move(reply), done = m.done.take()](
+                       std::uint64_t position, const error* failure) mutable {
                      uncommitted_replies_.erase(id);
                      if (failure != nullptr)
                        return done(*failure);
                      reply.set_position(position);
                      done(std::move(reply));
                    },
-                    true});
+                   true});
 }
 
 void host::answer_late(const decision& d, commit& c, wire::Commit& payload) {
@@ -280,7 +279,7 @@ void host::answer_late(const decision& d, commit& c, wire::Commit& payload) {
       waiting_.erase(found);
     }
     held_.push_back({seq_, [this, id = late.request, reply, callbacks = std::move(callbacks)](
-                             std::uint64_t position, const error* failure) mutable {
+                               std::uint64_t position, const error* failure) mutable {
                        uncommitted_replies_.erase(id);
                        ++late_answers_;
                        reply.set_position(position);
@@ -301,7 +300,7 @@ void host::hold_effects(const cause& why, const commit& c) {
                        if (failure != nullptr)
                          return;
                        env_.probe.message_applied(
-                         kind_.name(), static_cast<double>(env_.time.now_us() - sent_us) / 1e6);
+                           kind_.name(), static_cast<double>(env_.time.now_us() - sent_us) / 1e6);
                        env_.out.acknowledge(source, self_, n);
                      }});
   if (!c.outbox.empty())
@@ -310,17 +309,17 @@ void host::hold_effects(const cause& why, const commit& c) {
   for (auto& p : c.payments)
     transfers += p.count;
   held_.push_back(
-    {seq_, [this, transfers,
-            event = live_event{self_, seq_, shard_, 0, c.type, c.at_us, model_->keys().project,
-                               model_->exists() ? view() : nullptr}](
-             std::uint64_t position, const error* failure) mutable {
-       if (failure != nullptr)
-         return;
-       if (transfers > 0)
-         env_.probe.transfers_committed(transfers);
-       event.position = position;
-       env_.out.happened(event);
-     }});
+      {seq_, [this, transfers,
+              event = live_event{self_, seq_, shard_, 0, c.type, c.at_us, model_->keys().project,
+                                 model_->exists() ? view() : nullptr}](
+                 std::uint64_t position, const error* failure) mutable {
+         if (failure != nullptr)
+           return;
+         if (transfers > 0)
+           env_.probe.transfers_committed(transfers);
+         event.position = position;
+         env_.out.happened(event);
+       }});
 }
 
 void host::send_later(const commit& c) {
@@ -357,8 +356,7 @@ void host::maybe_snapshot(std::size_t journalled) {
   snapshot_bytes_ = row.body.size();
   tail_bytes_ = 0;
   // Only of a committed seq: it is written once this one has committed.
-  held_.push_back({seq_, [this, row = std::move(row)](std::uint64_t,
-                                                      const error* failure) mutable {
+  held_.push_back({seq_, [this, row = std::move(row)](std::uint64_t, const error* failure) mutable {
                      if (failure == nullptr)
                        env_.db.save_snapshot(std::move(row));
                    }});

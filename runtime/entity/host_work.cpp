@@ -76,8 +76,8 @@ void host::take_tick() {
 void host::go_on() {
   if (!work_due_ || work_posted_ || phase_ != phase::running)
     return;
-  if (speculative() >= env_.limits.work_ahead
-      || outbox_.unacknowledged() >= env_.limits.unacknowledged)
+  if (speculative() >= env_.limits.work_ahead ||
+      outbox_.unacknowledged() >= env_.limits.unacknowledged)
     return; // a commit or an acknowledgement brings us back here
   if (feed_ && !feed_->rows && (feed_->asked || committed_ < feed_->wanted_at))
     return;

@@ -25,7 +25,7 @@ public:
 
   /// `probe` and `kind` outlive the credit.
   inbox_credit(std::shared_ptr<admission> from, entity_probe& probe, std::string_view kind)
-    : from_(std::move(from)), probe_(&probe), kind_(kind) {
+      : from_(std::move(from)), probe_(&probe), kind_(kind) {
     ++from_->in_flight;
     probe_->mail_posted(kind_);
   }
@@ -137,9 +137,9 @@ struct mail_stop {
   std::string why;
 };
 
-using mail = std::variant<mail_request, mail_look, mail_told, mail_acknowledged, mail_tick,
-                          mail_work, mail_wake, mail_commits, mail_loaded, mail_feed, mail_found,
-                          mail_stop>;
+using mail =
+    std::variant<mail_request, mail_look, mail_told, mail_acknowledged, mail_tick, mail_work,
+                 mail_wake, mail_commits, mail_loaded, mail_feed, mail_found, mail_stop>;
 
 /// Puts mail into a host's mailbox, from any thread.
 using poster = std::function<void(mail)>;

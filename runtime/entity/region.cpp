@@ -28,10 +28,10 @@ void hold_credit(mail& m, inbox_credit credit) {
 } // namespace
 
 region::region(dependencies d)
-  : d_(std::move(d)),
-    incarnations_(d_.dice.number() | 1), // hosts of two processes never share one
-    ticker_(std::make_unique<ticker>(
-      d_.time, [this](const entity_ref& entity) { tick(entity); }, d_.ticks)) {}
+    : d_(std::move(d)),
+      incarnations_(d_.dice.number() | 1), // hosts of two processes never share one
+      ticker_(std::make_unique<ticker>(
+          d_.time, [this](const entity_ref& entity) { tick(entity); }, d_.ticks)) {}
 
 /// A tick to whoever is in memory; starts only those whose start was put off.
 void region::tick(const entity_ref& entity) {
@@ -99,8 +99,8 @@ std::optional<error> region::post(const entity_ref& target, mail& m, admit how) 
   auto* k = d_.kinds.find(target.kind);
   if (k == nullptr)
     return error{errc::not_found, "there is no kind of entity called " + target.kind, {}};
-  if (how == admit::as_client && std::holds_alternative<mail_request>(m)
-      && d_.db.writer_credit(shard_of(target)) <= 0)
+  if (how == admit::as_client && std::holds_alternative<mail_request>(m) &&
+      d_.db.writer_credit(shard_of(target)) <= 0)
     return error{errc::overloaded, "the store is behind: try again in a second", {}};
   std::shared_ptr<mailbox> to;
   {
@@ -284,9 +284,9 @@ bool region::retire(const entity_ref& self, std::uint64_t incarnation) {
   --resident_;
   // What failed lately is remembered: an entity without state leaves memory between two tries.
   auto trouble = s.troubles.find(self);
-  if (trouble != s.troubles.end() && !trouble->second.parked
-      && (trouble->second.failures == 0
-          || d_.time.steady() - trouble->second.last > d_.limits.failure_window))
+  if (trouble != s.troubles.end() && !trouble->second.parked &&
+      (trouble->second.failures == 0 ||
+       d_.time.steady() - trouble->second.last > d_.limits.failure_window))
     s.troubles.erase(trouble);
   return true;
 }

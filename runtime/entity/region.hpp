@@ -44,9 +44,9 @@ struct resident {
 
 /// The way to every entity of this node: knows who is in memory, starts hosts on demand, holds the
 /// inbox credits, restarts what fails (one for one, with backoff) and parks what keeps failing.
-/// Thread-safe: callable from gateways, hosts and store threads; the table is split by shard so that
-/// they do not meet. Outlives every host that it has started: `stop`, then end the shell's actors,
-/// then destroy.
+/// Thread-safe: callable from gateways, hosts and store threads; the table is split by shard so
+/// that they do not meet. Outlives every host that it has started: `stop`, then end the shell's
+/// actors, then destroy.
 class region final : public entities, public host_outlet {
 public:
   struct dependencies {
@@ -57,8 +57,8 @@ public:
     entity_probe& probe;
     host_limits limits;
     host_spawner spawn;
-    std::function<bool()> serving;                     // false: the node's lease has lapsed
-    std::function<void(const live_event&)> publish;    // to the live hub; must not block
+    std::function<bool()> serving;                  // false: the node's lease has lapsed
+    std::function<void(const live_event&)> publish; // to the live hub; must not block
     ticker::drive ticks = ticker::drive::threaded;
   };
 

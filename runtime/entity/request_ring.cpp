@@ -16,7 +16,9 @@ void request_ring::remember(const mark& m) {
     return;
   }
   auto& slot = marks_[oldest_];
-  youngest_evicted_us_ = std::max(youngest_evicted_us_, slot.at_us);
+  if (!evicted_)
+    evicted_ = std::make_unique<evicted_ids>();
+  evicted_->add(slot.id, slot.at_us);
   index_.erase(slot.id);
   slot = m;
   index_.emplace(m.id, static_cast<std::uint32_t>(oldest_));
@@ -38,13 +40,17 @@ void request_ring::save(wire::Snapshot& out) const {
     saved.set_at_us(m.at_us);
     saved.set_pending(m.pending);
   }
-  out.set_youngest_evicted_us(youngest_evicted_us_);
+  if (evicted_)
+    evicted_->save(out);
 }
 
 void request_ring::load(const wire::Snapshot& in) {
+  if (in.evicted_size() > 0) {
+    evicted_ = std::make_unique<evicted_ids>();
+    evicted_->load(in);
+  }
   for (auto& saved : in.requests())
     remember({uuid::from_raw(saved.id()), saved.payload_hash(), saved.at_us(), saved.pending()});
-  youngest_evicted_us_ = std::max(youngest_evicted_us_, in.youngest_evicted_us());
 }
 
 } // namespace rahat

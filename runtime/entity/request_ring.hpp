@@ -1,10 +1,11 @@
 #pragma once
 
 #include "runtime/decider/id.hpp"
+#include "runtime/entity/evicted_ids.hpp"
 #include "runtime/wire/wire.pb.h"
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <unordered_map>
 #include <vector>
 
@@ -30,10 +31,11 @@ public:
 
   void answered(const uuid& id);
 
-  /// True if an id that came at `horizon_us` or later may have left the ring: then a miss means
-  /// nothing and the store has to be asked.
-  bool may_have_forgotten(std::int64_t horizon_us) const {
-    return youngest_evicted_us_ >= horizon_us && youngest_evicted_us_ != 0;
+  /// True if this id may have come at `horizon_us` or later and left the ring since: then a miss
+  /// means nothing and the store has to be asked. Rarely wrong in this direction, never in the
+  /// other.
+  bool may_have_forgotten(const uuid& id, std::int64_t horizon_us) const {
+    return evicted_ && evicted_->perhaps(id, horizon_us);
   }
 
   void save(wire::Snapshot& out) const;
@@ -46,7 +48,7 @@ private:
   std::vector<mark> marks_; // circular once full
   std::size_t oldest_ = 0;
   std::unordered_map<uuid, std::uint32_t> index_;
-  std::int64_t youngest_evicted_us_ = 0;
+  std::unique_ptr<evicted_ids> evicted_; // made when the first one leaves
 };
 
 } // namespace rahat

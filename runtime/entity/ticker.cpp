@@ -2,8 +2,7 @@
 
 namespace rahat {
 
-ticker::ticker(const clock& time, wake_fn wake, drive mode)
-  : time_(time), wake_(std::move(wake)) {
+ticker::ticker(const clock& time, wake_fn wake, drive mode) : time_(time), wake_(std::move(wake)) {
   if (mode == drive::threaded)
     thread_ = std::thread([this] { run(); });
 }
@@ -63,7 +62,7 @@ void ticker::run() {
       changed_.wait(lock);
     else
       changed_.wait_for(lock, std::max<std::chrono::steady_clock::duration>(
-                                grain, entries_.top().when - time_.steady()));
+                                  grain, entries_.top().when - time_.steady()));
   }
 }
 

@@ -25,7 +25,7 @@ struct books_report {
   std::uint64_t transfers = 0;
   std::int64_t moved_minor = 0;
   std::int64_t at_us = 0;
-  bool complete = false; // false: the follower has not reached the heads yet
+  bool complete = false;                     // false: the follower has not reached the heads yet
   std::vector<books_difference> differences; // the first 100
 };
 

@@ -17,7 +17,7 @@ namespace rahat {
 /// A client's command on its way to an entity.
 struct request {
   entity_ref target;
-  std::string command;            // serialised Command of the target's kind
+  std::string command; // serialised Command of the target's kind
   uuid id; // request_id_of(...); nil: a question, which is not remembered and must change nothing
   std::uint64_t payload_hash = 0; // keyed, over the plaintext
   principal who;

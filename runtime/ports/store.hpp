@@ -21,8 +21,8 @@ namespace rahat {
 /// One message on its way to another entity; kept until the receiver has acknowledged it.
 struct outbox_row {
   entity_ref target;
-  std::uint64_t n = 0;  // dense per (source, target), from 1
-  std::string body;     // serialised wire::Told
+  std::uint64_t n = 0; // dense per (source, target), from 1
+  std::string body;    // serialised wire::Told
 };
 
 struct timer_row {
@@ -54,17 +54,17 @@ struct commit {
   std::string payload;           // serialised wire::Commit
   std::string principal;         // user, or the source entity
   std::int64_t at_us = 0;
-  std::optional<request_row> request;  // insert; with an empty reply it is updated later
-  std::vector<request_row> answered;   // replies of requests that were pending
-  std::vector<transfer> transfers;     // of line 0 each
-  std::vector<line_payment> payments;  // at most one
+  std::optional<request_row> request; // insert; with an empty reply it is updated later
+  std::vector<request_row> answered;  // replies of requests that were pending
+  std::vector<transfer> transfers;    // of line 0 each
+  std::vector<line_payment> payments; // at most one
   std::vector<line_rows> lines;
   std::vector<staged_rows> staged;
   std::vector<account_range> accounts;
   std::vector<outbox_row> outbox;
   std::vector<timer_row> timers;
-  std::vector<query_row> queries;      // upserts of rows that belong to this entity
-  std::vector<owned_total> totals;     // known balances after this commit; empty: unchanged
+  std::vector<query_row> queries;              // upserts of rows that belong to this entity
+  std::vector<owned_total> totals;             // known balances after this commit; empty: unchanged
   std::optional<std::uint64_t> inbox_source_n; // bookkeeping for metrics only
   std::string traceparent;
 
@@ -111,10 +111,10 @@ struct journal_row {
 /// of former incarnations of the entity have been resolved.
 struct loaded_entity {
   std::uint64_t snapshot_seq = 0;
-  std::string snapshot;          // serialised wire::Snapshot; empty: none that fits
-  std::vector<journal_row> tail; // rows after the snapshot, in order of seq
+  std::string snapshot;           // serialised wire::Snapshot; empty: none that fits
+  std::vector<journal_row> tail;  // rows after the snapshot, in order of seq
   std::vector<outbox_row> outbox; // not yet acknowledged, in order of (target, n)
-  std::uint64_t position = 0;    // of the last row
+  std::uint64_t position = 0;     // of the last row
 };
 
 struct snapshot_row {

@@ -1,8 +1,8 @@
 #include "runtime/ports/clock.hpp"
 #include "runtime/ports/random.hpp"
 
-#include <ctime>
 #include <openssl/rand.h>
+#include <ctime>
 #include <stdexcept>
 
 namespace rahat {

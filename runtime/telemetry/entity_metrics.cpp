@@ -1,12 +1,12 @@
 #include "runtime/telemetry/entity_metrics.hpp"
 
-#include <array>
-#include <map>
-#include <mutex>
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
+#include <array>
+#include <map>
+#include <mutex>
 #include <shared_mutex>
 #include <string>
 
@@ -22,7 +22,7 @@ template <class Metric, class... Extra>
 class by_labels {
 public:
   by_labels(prometheus::Family<Metric>& family, std::vector<std::string> names, Extra... extra)
-    : family_(family), names_(std::move(names)), extra_(std::move(extra)...) {}
+      : family_(family), names_(std::move(names)), extra_(std::move(extra)...) {}
 
   Metric& at(std::initializer_list<std::string_view> values) {
     std::string key;
@@ -39,8 +39,8 @@ public:
     for (auto v : values)
       all.emplace(names_[i++], std::string{v});
     std::unique_lock lock{mutex_};
-    auto& metric = std::apply(
-      [&](auto&... e) -> Metric& { return family_.Add(all, e...); }, extra_);
+    auto& metric =
+        std::apply([&](auto&... e) -> Metric& { return family_.Add(all, e...); }, extra_);
     return *known_.emplace(std::move(key), &metric).first->second;
   }
 
@@ -64,69 +64,70 @@ const buckets delay_buckets{1e-3, 5e-3, 2e-2, 0.1, 0.5, 2, 10, 60, 300};
 class entity_metrics final : public entity_probe {
 public:
   explicit entity_metrics(prometheus::Registry& r)
-    : running_(BuildGauge().Name("rahat_actor_running").Help("Entities in memory").Register(r),
-               {"type"}),
-      mailbox_(BuildGauge()
-                 .Name("rahat_actor_mailbox_messages")
-                 .Help("Mail that waits to be decided")
-                 .Register(r),
-               {"type"}),
-      turns_(BuildCounter()
-               .Name("rahat_actor_turns_total")
-               .Help("Decisions taken, by what caused them and how they ended")
-               .Register(r),
-             {"type", "message", "outcome"}),
-      turn_seconds_(BuildHistogram()
-                      .Name("rahat_actor_turn_seconds")
-                      .Help("Time to decide and evolve, without the commit")
+      : running_(BuildGauge().Name("rahat_actor_running").Help("Entities in memory").Register(r),
+                 {"type"}),
+        mailbox_(BuildGauge()
+                     .Name("rahat_actor_mailbox_messages")
+                     .Help("Mail that waits to be decided")
+                     .Register(r),
+                 {"type"}),
+        turns_(BuildCounter()
+                   .Name("rahat_actor_turns_total")
+                   .Help("Decisions taken, by what caused them and how they ended")
+                   .Register(r),
+               {"type", "message", "outcome"}),
+        turn_seconds_(BuildHistogram()
+                          .Name("rahat_actor_turn_seconds")
+                          .Help("Time to decide and evolve, without the commit")
+                          .Register(r),
+                      {"type", "message"}, turn_buckets),
+        restarts_(BuildCounter()
+                      .Name("rahat_actor_restarts_total")
+                      .Help("Hosts that were restarted after a failure")
                       .Register(r),
-                    {"type", "message"}, turn_buckets),
-      restarts_(BuildCounter()
-                  .Name("rahat_actor_restarts_total")
-                  .Help("Hosts that were restarted after a failure")
-                  .Register(r),
+                  {"type", "reason"}),
+        parked_(BuildCounter()
+                    .Name("rahat_actor_parked_total")
+                    .Help("Entities that wait for an operator")
+                    .Register(r),
                 {"type", "reason"}),
-      parked_(BuildCounter()
-                .Name("rahat_actor_parked_total")
-                .Help("Entities that wait for an operator")
-                .Register(r),
-              {"type", "reason"}),
-      refused_(BuildCounter()
-                 .Name("rahat_actor_mail_refused_total")
-                 .Help("Mail that was refused before it was decided")
-                 .Register(r),
-               {"type", "reason"}),
-      resent_(BuildCounter()
-                .Name("rahat_actor_messages_resent_total")
-                .Help("Outbox messages that were sent again")
-                .Register(r),
-              {"type"}),
-      repeated_(BuildCounter()
-                  .Name("rahat_idempotency_repeats_total")
-                  .Help("Client requests that had been decided before")
-                  .Register(r),
+        refused_(BuildCounter()
+                     .Name("rahat_actor_mail_refused_total")
+                     .Help("Mail that was refused before it was decided")
+                     .Register(r),
+                 {"type", "reason"}),
+        resent_(BuildCounter()
+                    .Name("rahat_actor_messages_resent_total")
+                    .Help("Outbox messages that were sent again")
+                    .Register(r),
                 {"type"}),
-      dead_letters_(BuildCounter()
-                      .Name("rahat_dead_letters_total")
-                      .Help("Mail that could not be delivered")
+        repeated_(BuildCounter()
+                      .Name("rahat_idempotency_repeats_total")
+                      .Help("Client requests that had been decided before")
                       .Register(r),
-                    {"reason"}),
-      recovery_(BuildHistogram()
-                  .Name("rahat_recovery_seconds")
-                  .Help("From the start of a host to its state being complete")
-                  .Register(r),
-                {"type"}, recovery_buckets),
-      transfers_(BuildCounter()
-                   .Name("rahat_transfers_total")
-                   .Help("Transfers committed")
-                   .Register(r)
-                   .Add({})),
-      delay_(BuildHistogram()
-               .Name("rahat_message_delay_seconds")
-               .Help("From the decision of a sender to the commit of the receiver, by receiver; "
-                     "for money: from posted to available")
-               .Register(r),
-             {"type"}, delay_buckets) {}
+                  {"type"}),
+        dead_letters_(BuildCounter()
+                          .Name("rahat_dead_letters_total")
+                          .Help("Mail that could not be delivered")
+                          .Register(r),
+                      {"reason"}),
+        recovery_(BuildHistogram()
+                      .Name("rahat_recovery_seconds")
+                      .Help("From the start of a host to its state being complete")
+                      .Register(r),
+                  {"type"}, recovery_buckets),
+        transfers_(BuildCounter()
+                       .Name("rahat_transfers_total")
+                       .Help("Transfers committed")
+                       .Register(r)
+                       .Add({})),
+        delay_(
+            BuildHistogram()
+                .Name("rahat_message_delay_seconds")
+                .Help("From the decision of a sender to the commit of the receiver, by receiver; "
+                      "for money: from posted to available")
+                .Register(r),
+            {"type"}, delay_buckets) {}
 
   void host_started(std::string_view kind) override { running_.at({kind}).Increment(); }
   void host_stopped(std::string_view kind) override { running_.at({kind}).Decrement(); }

@@ -116,8 +116,8 @@ TEST_P(store_faults, a_server_that_was_away_loses_nothing) {
       ++landed;
       EXPECT_EQ(landed, n + 1) << "a commit landed behind one that did not";
     } else {
-      EXPECT_TRUE(heard.refusal->why == commit_failure::unavailable
-                  || heard.refusal->why == commit_failure::superseded);
+      EXPECT_TRUE(heard.refusal->why == commit_failure::unavailable ||
+                  heard.refusal->why == commit_failure::superseded);
     }
   }
   auto again = start(h.entity);
@@ -146,7 +146,7 @@ TEST_P(store_faults, a_read_without_a_server_ends_with_a_retryable_error) {
   auto entity = fresh();
   under_test().server_away();
   auto found = ask<std::optional<request_row>>(
-    [&](auto done) { store().find_request(entity, fresh_id(), done); });
+      [&](auto done) { store().find_request(entity, fresh_id(), done); });
   ASSERT_TRUE(std::holds_alternative<error>(found));
   EXPECT_EQ(std::get<error>(found).code, errc::unavailable);
   under_test().server_back();

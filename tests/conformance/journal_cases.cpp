@@ -152,15 +152,15 @@ TEST_P(store_conformance, history_and_journal_come_in_pages) {
   auto h = start(fresh());
   for (int n = 0; n < 5; ++n)
     land(h, next(h));
-  auto rows = must(ask<std::vector<journal_row>>(
-    [&](auto done) { store().history(h.entity, 1, 2, done); }));
+  auto rows = must(
+      ask<std::vector<journal_row>>([&](auto done) { store().history(h.entity, 1, 2, done); }));
   ASSERT_EQ(rows.size(), 2u);
   EXPECT_EQ(rows[0].seq, 2u);
   EXPECT_EQ(rows[1].seq, 3u);
 
   auto last = h.ear->all().back().position;
   auto tail = must(ask<std::vector<journal_row>>(
-    [&](auto done) { store().journal(shard_of(h.entity), last - 2, 1, done); }));
+      [&](auto done) { store().journal(shard_of(h.entity), last - 2, 1, done); }));
   ASSERT_EQ(tail.size(), 1u);
   EXPECT_EQ(tail[0].position, last - 1);
   EXPECT_TRUE(must(ask<std::vector<journal_row>>([&](auto done) {
@@ -283,8 +283,8 @@ TEST_P(store_conformance, a_lost_shard_stays_lost_until_it_is_taken_again) {
   under_test().fence(12);
   EXPECT_EQ(refusal_of(h, next(h)), commit_failure::fenced);
   auto other = fresh_in(12);
-  auto loaded = ask<loaded_entity>(
-    [&](auto done) { store().load(other, fresh_incarnation(), 1, done); });
+  auto loaded =
+      ask<loaded_entity>([&](auto done) { store().load(other, fresh_incarnation(), 1, done); });
   if (std::holds_alternative<loaded_entity>(loaded)) { // a store may let a zombie read
     host zombie{other, 0, h.ear, 0};
     EXPECT_NE(refusal_of(zombie, next(zombie)), commit_failure::rejected);

@@ -153,9 +153,9 @@ TEST_P(listing, a_cursor_of_another_list_is_refused) {
   auto other_order = q;
   other_order.newest_first = false;
   expect_invalid(other_order);
-  for (auto bad : {std::string("x"), std::string(cursor.size(), 'f'), cursor + "0",
-                   cursor.substr(1), std::string("\0", 1), std::string("'; --"),
-                   std::string("\xff\xfe")}) {
+  for (auto bad :
+       {std::string("x"), std::string(cursor.size(), 'f'), cursor + "0", cursor.substr(1),
+        std::string("\0", 1), std::string("'; --"), std::string("\xff\xfe")}) {
     q.cursor = bad;
     expect_invalid(q);
   }
@@ -181,8 +181,7 @@ TEST_P(listing, a_row_is_replaced_by_its_entitys_next_commit) {
   EXPECT_EQ(items(q), docs({3, 2}));
   q.status = "active";
   EXPECT_EQ(items(q), docs({2}));
-  auto found =
-    must(ask<std::string>([&](auto done) { queries().document(kind_, id, done); }));
+  auto found = must(ask<std::string>([&](auto done) { queries().document(kind_, id, done); }));
   EXPECT_EQ(found, doc_of(3));
   under_test().reopen();
   EXPECT_EQ(items(everything()), docs({3, 2}));
@@ -209,7 +208,7 @@ TEST_P(listing, a_document_that_is_not_there_is_not_found) {
   auto id = put(1, 1);
   for (auto& [kind, row] : {std::pair{kind_, fresh_id()}, {kind_ + "x", id}}) {
     auto said = ask<std::string>(
-      [&, kind = kind, row = row](auto done) { queries().document(kind, row, done); });
+        [&, kind = kind, row = row](auto done) { queries().document(kind, row, done); });
     ASSERT_TRUE(std::holds_alternative<error>(said));
     EXPECT_EQ(std::get<error>(said).code, errc::not_found);
   }

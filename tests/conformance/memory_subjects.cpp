@@ -12,7 +12,7 @@ constexpr std::int64_t day_us = 86'400'000'000;
 class memory_under_test final : public store_under_test {
 public:
   memory_under_test(memory_options options, fence_listener on_fenced)
-    : options_(options), on_fenced_(std::move(on_fenced)) {
+      : options_(options), on_fenced_(std::move(on_fenced)) {
     options_.time = &clock_;
     open();
   }

@@ -214,7 +214,7 @@ TEST_P(store_conformance, the_newer_snapshot_wins) {
   land(other, next(other));
   store().save_snapshot({other.entity, 1, 1, "one"});
   EXPECT_TRUE(
-    eventually([&] { return load(other.entity, fresh_incarnation()).snapshot_seq == 1; }));
+      eventually([&] { return load(other.entity, fresh_incarnation()).snapshot_seq == 1; }));
   EXPECT_EQ(load(h.entity, fresh_incarnation()).snapshot, "three");
 }
 
@@ -249,8 +249,7 @@ TEST_P(store_conformance, parked_messages_wait_for_an_operator) {
             1u);
 
   auto release = [&](std::uint64_t id) {
-    return must(
-      ask<std::optional<parked_row>>([&](auto done) { store().release(id, done); }));
+    return must(ask<std::optional<parked_row>>([&](auto done) { store().release(id, done); }));
   };
   auto released = release(rows[0].id);
   ASSERT_TRUE(released);

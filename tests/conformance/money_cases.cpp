@@ -122,8 +122,8 @@ TEST_P(store_conformance, locked_lines_are_read_in_order_and_pages) {
     EXPECT_EQ(all[i].batch, list.inserted().batch.id);
     EXPECT_EQ(all[i].amount_minor, list.rows[i].amount_minor);
   }
-  auto some = must(ask<std::vector<stored_line>>(
-    [&](auto done) { queries().lines(list.id, 4, 3, done); }));
+  auto some =
+      must(ask<std::vector<stored_line>>([&](auto done) { queries().lines(list.id, 4, 3, done); }));
   ASSERT_EQ(some.size(), 3u);
   EXPECT_EQ(some[0].no, 5u);
   EXPECT_TRUE(lines_of(fresh_id()).empty());
@@ -256,12 +256,13 @@ TEST_P(store_conformance, staged_rows_are_read_by_ordinal) {
   part.upload = h.entity.id;
   for (std::uint32_t i = 0; i < 5; ++i)
     part.rows.push_back(
-      {i, i * 2 + 1, derive_id({"p", std::to_string(i)}), i, "\0sealed\xff"s, "key"});
+        {i, i * 2 + 1, derive_id({"p", std::to_string(i)}), i, "\0sealed\xff"s, "key"});
   part.errors = {{2, "phone", "too short: नौ अंक चाहिए"}, {4, "name", "is missing"}};
   c.staged = {part};
   land(h, c);
-  auto found = must(ask<std::vector<stored_row>>(
-    [&](auto done) { queries().rows(h.entity.id, {4, 1, 99}, done); }));
+  auto found = must(ask<std::vector<stored_row>>([&](auto done) {
+    queries().rows(h.entity.id, {4, 1, 99}, done);
+  }));
   ASSERT_EQ(found.size(), 2u);
   EXPECT_EQ(found[0].ordinal, 1u);
   EXPECT_EQ(found[0].row, 3u);
@@ -272,9 +273,8 @@ TEST_P(store_conformance, staged_rows_are_read_by_ordinal) {
   EXPECT_EQ(found[1].ordinal, 4u);
 
   auto errors = [&](std::int64_t after, std::uint32_t limit) {
-    return must(ask<std::vector<stored_error>>([&](auto done) {
-      queries().upload_errors(h.entity.id, after, limit, done);
-    }));
+    return must(ask<std::vector<stored_error>>(
+        [&](auto done) { queries().upload_errors(h.entity.id, after, limit, done); }));
   };
   ASSERT_EQ(errors(-1, 10).size(), 2u);
   EXPECT_EQ(errors(-1, 10)[0].message, part.errors[0].message);

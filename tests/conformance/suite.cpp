@@ -14,8 +14,8 @@ constexpr std::chrono::milliseconds slice{5};
 constexpr std::int64_t long_ago_us = 1'700'000'000'000'000;
 
 std::logic_error cannot(const char* what) {
-  return std::logic_error(std::string("this subject cannot ") + what
-                          + ": do not instantiate that suite for it");
+  return std::logic_error(std::string("this subject cannot ") + what +
+                          ": do not instantiate that suite for it");
 }
 
 } // namespace
@@ -109,7 +109,7 @@ void store_suite::check_chain(shard_id shard) {
   std::uint64_t position = 0;
   while (true) {
     auto rows = must(ask<std::vector<journal_row>>(
-      [&](auto done) { store().journal(shard, position, rows_a_page, done); }));
+        [&](auto done) { store().journal(shard, position, rows_a_page, done); }));
     for (auto& row : rows) {
       ASSERT_EQ(row.shard, shard);
       ASSERT_EQ(row.position, position + 1) << "the positions of shard " << shard << " have a hole";
@@ -204,22 +204,22 @@ commit_failure store_suite::refusal_of(host& h, commit c) {
 loaded_entity store_suite::load(const entity_ref& entity, std::uint64_t incarnation,
                                 std::uint32_t evolve_version) {
   return must(ask<loaded_entity>(
-    [&](auto done) { store().load(entity, incarnation, evolve_version, done); }));
+      [&](auto done) { store().load(entity, incarnation, evolve_version, done); }));
 }
 
 std::vector<journal_row> store_suite::history(const entity_ref& entity) {
-  return must(ask<std::vector<journal_row>>(
-    [&](auto done) { store().history(entity, 0, 10'000, done); }));
+  return must(
+      ask<std::vector<journal_row>>([&](auto done) { store().history(entity, 0, 10'000, done); }));
 }
 
 std::optional<request_row> store_suite::request_of(const entity_ref& entity, const uuid& id) {
-  return must(ask<std::optional<request_row>>(
-    [&](auto done) { store().find_request(entity, id, done); }));
+  return must(
+      ask<std::optional<request_row>>([&](auto done) { store().find_request(entity, id, done); }));
 }
 
 std::vector<entity_ref> store_suite::pending(shard_id shard, std::uint32_t limit) {
-  return must(ask<std::vector<entity_ref>>(
-    [&](auto done) { store().pending(shard, limit, done); }));
+  return must(
+      ask<std::vector<entity_ref>>([&](auto done) { store().pending(shard, limit, done); }));
 }
 
 shard_head store_suite::head_of(shard_id shard) {
@@ -236,8 +236,8 @@ outcome<page> store_suite::list(const list_query& q) {
 }
 
 std::vector<stored_line> store_suite::lines_of(const uuid& list) {
-  return must(ask<std::vector<stored_line>>(
-    [&](auto done) { queries().lines(list, -1, 10'000, done); }));
+  return must(
+      ask<std::vector<stored_line>>([&](auto done) { queries().lines(list, -1, 10'000, done); }));
 }
 
 wire::Feed store_suite::feed(const feed_request& what) {

@@ -2,9 +2,9 @@
 
 #include "tests/conformance/store_under_test.hpp"
 
+#include <gtest/gtest.h>
 #include <chrono>
 #include <condition_variable>
-#include <gtest/gtest.h>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -34,7 +34,7 @@ class recorder final : public commit_listener {
 public:
   struct heard {
     std::uint64_t seq = 0;
-    std::uint64_t position = 0;              // 0: failed
+    std::uint64_t position = 0; // 0: failed
     std::optional<commit_refusal> refusal;
   };
 

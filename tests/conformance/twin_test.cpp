@@ -3,8 +3,8 @@
 #include "persistence/memory/memory_store.hpp"
 #include "runtime/decider/account.hpp"
 
-#include <future>
 #include <gtest/gtest.h>
+#include <future>
 
 /// What only the twin has: its drive, its faults at a chosen moment, its auditor.
 namespace rahat {
@@ -112,9 +112,8 @@ TEST_F(twin, stopping_fails_what_is_queued_as_unavailable) {
   load(alice);
   auto heard = write(make(alice, 1));
   std::optional<errc> code;
-  store_->find_request(alice, {}, [&](outcome<std::optional<request_row>> o) {
-    code = std::get<error>(o).code;
-  });
+  store_->find_request(
+      alice, {}, [&](outcome<std::optional<request_row>> o) { code = std::get<error>(o).code; });
   store_.reset();
   EXPECT_EQ(heard->last, commit_failure::unavailable);
   EXPECT_EQ(code, errc::unavailable);
@@ -308,8 +307,7 @@ TEST(threaded_twin, slow_operations_end) {
   memory_store store{std::make_shared<memory_database>()};
   store.faults().slow(0, std::chrono::milliseconds(5));
   std::promise<bool> loaded;
-  store.load(alice, 1, 1,
-             [&](outcome<loaded_entity> o) { loaded.set_value(o.index() == 0); });
+  store.load(alice, 1, 1, [&](outcome<loaded_entity> o) { loaded.set_value(o.index() == 0); });
   auto answer = loaded.get_future();
   ASSERT_EQ(answer.wait_for(std::chrono::seconds(20)), std::future_status::ready);
   EXPECT_TRUE(answer.get());
@@ -324,8 +322,8 @@ protected:
     load(alice);
     auto c = make(alice, 1);
     c.accounts = {opened(alice, "outside"), opened(alice, "budget")};
-    c.transfers = {moved("fund", account_of(alice, "outside"), account_of(alice, "budget"), 100,
-                         alice)};
+    c.transfers = {
+        moved("fund", account_of(alice, "outside"), account_of(alice, "budget"), 100, alice)};
     c.totals = {{"NPR", 0}};
     write_marked(c);
     c = make(alice, 2);
@@ -390,8 +388,11 @@ TEST_F(books, balance_before_and_after_the_notice) {
 }
 
 TEST_F(books, a_total_that_is_not_its_transfers_is_found) {
-  expect_fault([](auto& db) { db.totals.at({alice, "NPR"}).amount_minor += 1; },
-               "its transfers sum to");
+  expect_fault(
+      [](auto& db) {
+        db.totals.at({alice, "NPR"}).amount_minor += 1;
+      },
+      "its transfers sum to");
 }
 
 TEST_F(books, a_notice_that_was_never_applied_but_counted_is_found) {
@@ -400,10 +401,10 @@ TEST_F(books, a_notice_that_was_never_applied_but_counted_is_found) {
 
 TEST_F(books, an_altered_transfer_is_found) {
   expect_fault(
-    [](auto& db) {
-      db.transfers.at({purpose_of(alice, "fund", "1"), 0}).credit = account_of(bob, "budget");
-    },
-    "not those which the journal marks");
+      [](auto& db) {
+        db.transfers.at({purpose_of(alice, "fund", "1"), 0}).credit = account_of(bob, "budget");
+      },
+      "not those which the journal marks");
 }
 
 TEST_F(books, a_removed_transfer_is_found) {
@@ -412,8 +413,11 @@ TEST_F(books, a_removed_transfer_is_found) {
 }
 
 TEST_F(books, an_added_transfer_is_found) {
-  expect_fault([](auto& db) { db.transfers[{derive_id({"x"}), 0}] = db.transfers.begin()->second; },
-               "no journal row marks");
+  expect_fault(
+      [](auto& db) {
+        db.transfers[{derive_id({"x"}), 0}] = db.transfers.begin()->second;
+      },
+      "no journal row marks");
 }
 
 TEST_F(books, an_altered_journal_row_is_found) {
@@ -423,26 +427,25 @@ TEST_F(books, an_altered_journal_row_is_found) {
 
 TEST_F(books, a_cut_off_tail_is_found) {
   expect_fault(
-    [](auto& db) {
-      auto last = std::prev(db.positions.end());
-      db.journal.erase(last->second);
-      db.positions.erase(last);
-    },
-    "is not its last row");
+      [](auto& db) {
+        auto last = std::prev(db.positions.end());
+        db.journal.erase(last->second);
+        db.positions.erase(last);
+      },
+      "is not its last row");
 }
 
 TEST_F(books, an_account_below_zero_is_found) {
   expect_fault(
-    [](auto& db) {
-      for (auto& [id, row] : db.accounts)
-        row.range.role = "budget";
-    },
-    "is below zero");
+      [](auto& db) {
+        for (auto& [id, row] : db.accounts)
+          row.range.role = "budget";
+      },
+      "is below zero");
 }
 
 TEST_F(books, an_account_that_nobody_opened_is_found) {
-  expect_fault([](auto& db) { db.accounts.erase(account_of(bob, "budget")); },
-               "nobody has opened");
+  expect_fault([](auto& db) { db.accounts.erase(account_of(bob, "budget")); }, "nobody has opened");
 }
 
 } // namespace rahat

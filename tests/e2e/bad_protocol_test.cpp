@@ -183,7 +183,7 @@ TEST_F(bad_protocol, web_socket_garbage_is_answered_and_ends_nothing_else) {
   }
   ASSERT_TRUE(vandal.send_binary("\x00\x01"));
   ASSERT_TRUE(vandal.next(10s));
-  ASSERT_TRUE(vandal.send_raw("\xff\xff\xff\xff\xff\xff\xff\xff")); // no frame at all
+  ASSERT_TRUE(vandal.send_raw(std::string(32, '\xff'))); // no frame at all
   while (vandal.next(10s)) {
   }
   EXPECT_TRUE(vandal.ended());

@@ -127,7 +127,8 @@ TEST_F(flow, a_register_is_paid_redeemed_and_settled) {
   EXPECT_THAT(books().wrong_books(), IsEmpty());
   EXPECT_THAT(books().wrong_lines(text(paid, "list_id")), IsEmpty());
   EXPECT_THAT(books().broken_links(), IsEmpty());
-  EXPECT_EQ(parse(staff().internal("GET", "/internal/v1/audit/verify")).at("ok"), json::value(true));
+  auto chain = parse(staff().internal("GET", "/internal/v1/audit/verify"));
+  EXPECT_EQ(chain.at("ok"), json::value(true)) << chain;
   EXPECT_EQ(number(parse(staff().internal("GET", "/internal/v1/books")), "imbalance_minor"), 0);
 }
 

@@ -184,7 +184,9 @@ protected:
     }
   }
 
-  bool has_ended(std::future<void>& story) { return story.wait_for(0s) == std::future_status::ready; }
+  static bool has_ended(std::future<void>& story) {
+    return story.wait_for(0s) == std::future_status::ready;
+  }
 
   void strike_at(const kill_point& point, std::future<void>& story) {
     pid_t backend = 0;

@@ -32,7 +32,8 @@ public:
     json::array names;
     for (auto& t : topics)
       names.emplace_back(t);
-    EXPECT_TRUE(socket_.send(json::serialize(json::object{{"subscribe", names}, {"after", after}})));
+    const json::object ask{{"subscribe", names}, {"after", after}};
+    EXPECT_TRUE(socket_.send(json::serialize(ask)));
   }
 
   /// Reads until a frame fits; false when none came in time.

@@ -12,7 +12,8 @@ inline constexpr std::chrono::seconds patience{30};
 
 /// Asks `condition` until it holds; false when the limit passed first.
 template <class Condition>
-bool eventually(Condition condition, std::chrono::milliseconds limit = patience, int pause_ms = 10) {
+bool eventually(Condition condition, std::chrono::milliseconds limit = patience,
+                int pause_ms = 10) {
   const auto deadline = std::chrono::steady_clock::now() + limit;
   while (!condition()) {
     if (std::chrono::steady_clock::now() >= deadline)

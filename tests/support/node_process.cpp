@@ -127,8 +127,7 @@ node_process::node_process(std::vector<std::string> flags)
 
 node_process::~node_process() {
   kill_hard();
-  if (auto server = postmaster(); server > 0)
-    ::kill(server, SIGCONT); // a frozen one would not hear the scratch folder's helper
+  thaw_postgres(); // a frozen one would not hear the scratch folder's helper
 }
 
 std::vector<std::string> node_process::start_flags() const {
@@ -221,6 +220,16 @@ void node_process::kill_postgres(bool children) {
   if (children)
     for (auto pid : processes_in(cluster))
       ::kill(pid, SIGKILL);
+}
+
+void node_process::freeze_postgres() {
+  for (auto pid : processes_in(data_ / "postgres"))
+    ::kill(pid, SIGSTOP);
+}
+
+void node_process::thaw_postgres() {
+  for (auto pid : processes_in(data_ / "postgres"))
+    ::kill(pid, SIGCONT);
 }
 
 std::string node_process::admin_token() const {

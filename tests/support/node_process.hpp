@@ -22,8 +22,8 @@ program_end run_rahatd(const std::vector<std::string>& flags,
                        std::chrono::seconds limit = std::chrono::seconds{60});
 
 /// The real `rahatd` in a data folder of its own, on free ports. Killed with its Postgres, and the
-/// folder removed, when the object goes or the test process ends in whatever way. One thread; the ports may
-/// be read by others meanwhile.
+/// folder removed, when the object goes or the test process ends in whatever way. One thread; the
+/// ports may be read by others meanwhile.
 class node_process {
 public:
   /// Does not start it yet. `flags` go to every start, after those for the folder and the ports.
@@ -51,6 +51,9 @@ public:
   pid_t postmaster() const;
   /// SIGKILL of the postmaster; with `children` of every process of the cluster.
   void kill_postgres(bool children);
+  /// SIGSTOP or SIGCONT for every process of the cluster.
+  void freeze_postgres();
+  void thaw_postgres();
 
   pid_t pid() const { return pid_; }
   std::uint16_t port() const { return port_; }

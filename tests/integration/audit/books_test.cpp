@@ -105,8 +105,9 @@ TEST_F(audit_books, shards_may_be_folded_in_any_order_and_in_any_portions) {
   w.redeem(6, 5);
   const auto all = follower.books();
   for (std::uint32_t rows : {1u, 2u, 3u, 5u}) {
-    w.sql("UPDATE audit_watermark SET position = 0, transfers = 0, moved_minor = 0;"
-          "DELETE FROM audit_sum; DELETE FROM audit_notice; DELETE FROM audit_applied");
+    w.sql(
+        "UPDATE audit_watermark SET position = 0, transfers = 0, moved_minor = 0;"
+        "DELETE FROM audit_sum; DELETE FROM audit_notice; DELETE FROM audit_applied");
     auto how = w.options();
     how.fold_rows = rows;
     pg_auditor slow{how};
@@ -148,8 +149,8 @@ TEST_F(audit_books, a_recount_goes_by_accounts_and_so_checks_the_follower) {
   w.live();
   follower.books();
   const auto till = account_of(w.vendor, "vendor").str();
-  w.sql("UPDATE transfer SET credit = '" + till + "' WHERE purpose = '" + w.list.str()
-        + "' AND line = 2");
+  w.sql("UPDATE transfer SET credit = '" + till + "' WHERE purpose = '" + w.list.str() +
+        "' AND line = 2");
   EXPECT_EQ(follower.books().imbalance_minor, 0); // follows what the journal names
   const auto report = follower.recount();
   EXPECT_EQ(report.imbalance_minor, 2 * 102);
@@ -175,10 +176,10 @@ TEST_F(audit_books, a_journal_that_ends_before_the_watermark_is_an_error) {
   follower.books();
   const auto at = w.note(w.vendor);
   follower.books();
-  w.sql("DELETE FROM journal WHERE shard = " + std::to_string(at.shard) + " AND position = "
-        + std::to_string(at.position));
-  w.sql("UPDATE shard SET head_position = head_position - 1 WHERE shard = "
-        + std::to_string(at.shard));
+  w.sql("DELETE FROM journal WHERE shard = " + std::to_string(at.shard) +
+        " AND position = " + std::to_string(at.position));
+  w.sql("UPDATE shard SET head_position = head_position - 1 WHERE shard = " +
+        std::to_string(at.shard));
   EXPECT_THROW(follower.books(), audit_error);
 }
 

@@ -4,14 +4,14 @@
 #include "persistence/audit/pg_auditor.hpp"
 #include "tests/integration/audit/world.hpp"
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 #include <mutex>
-#include <sys/stat.h>
 #include <utility>
 
 /// Heads outside the database find what a chain inside it cannot: cut and rewritten tails (R16).
@@ -84,7 +84,7 @@ TEST_F(audit_heads, every_shard_that_moved_is_signed_once) {
 
 TEST_F(audit_heads, the_key_is_private_and_made_once) {
   pg_auditor{how}.sign_now();
-  struct stat is{};
+  struct stat is {};
   ASSERT_EQ(stat(how.key.c_str(), &is), 0);
   EXPECT_EQ(is.st_mode & 0777, 0600u);
   w.note(w.vendor);
@@ -107,8 +107,8 @@ TEST_F(audit_heads, a_tail_that_was_cut_off_together_with_its_head_is_found) {
   w.note(w.vendor);
   w.note(w.vendor);
   pg_auditor{how}.sign_now();
-  w.sql("DELETE FROM journal WHERE shard = " + text(kept.shard) + " AND position > "
-        + text(kept.position));
+  w.sql("DELETE FROM journal WHERE shard = " + text(kept.shard) + " AND position > " +
+        text(kept.position));
   w.rehash(kept.shard, kept.position + 1); // sets the head back
   expect_found({kept.shard, kept.position + 1}, "cut off");
 }
@@ -119,8 +119,8 @@ TEST_F(audit_heads, a_tail_rewritten_with_new_hashes_is_found) {
   const auto at = w.note(w.vendor);
   audit.sign_now();
   w.note(w.vendor);
-  w.sql("UPDATE journal SET principal = 'another' WHERE shard = " + text(at.shard)
-        + " AND position = " + text(at.position));
+  w.sql("UPDATE journal SET principal = 'another' WHERE shard = " + text(at.shard) +
+        " AND position = " + text(at.position));
   w.rehash(at.shard, at.position);
   expect_found(at, "computed anew");
   audit.sign_now(); // the new heads are signed as well: the old ones still tell
@@ -130,8 +130,8 @@ TEST_F(audit_heads, a_tail_rewritten_with_new_hashes_is_found) {
 TEST_F(audit_heads, a_rewritten_start_is_found_whatever_stands_behind) {
   pg_auditor{how}.sign_now();
   const auto shard = shard_of(w.batch);
-  w.sql("UPDATE journal SET principal = 'another' WHERE shard = " + text(shard)
-        + " AND position = 1");
+  w.sql("UPDATE journal SET principal = 'another' WHERE shard = " + text(shard) +
+        " AND position = 1");
   w.rehash(shard, 1);
   expect_found({shard, 1}, "computed anew");
 }

@@ -2,12 +2,12 @@
 
 #include "tests/integration/audit/world.hpp"
 
+#include <gtest/gtest.h>
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <gtest/gtest.h>
 #include <thread>
 
 /// Beside writers, and over many pages.
@@ -87,8 +87,7 @@ TEST(audit_scale, many_pages_of_rows_and_lines) {
   RecordProperty("recount_ms", ms(verified, counted));
   RecordProperty("rows", std::to_string(report.rows));
   std::printf("%u lines, %u singles, %lu rows: follow %s ms, verify %s ms, recount %s ms\n", lines,
-              singles,
-              static_cast<unsigned long>(report.rows), ms(began, followed).c_str(),
+              singles, static_cast<unsigned long>(report.rows), ms(began, followed).c_str(),
               ms(followed, verified).c_str(), ms(verified, counted).c_str());
 }
 

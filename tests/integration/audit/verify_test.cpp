@@ -73,15 +73,16 @@ TEST_F(audit_verify, an_altered_payload_is_named) {
 
 TEST_F(audit_verify, every_other_column_is_covered) {
   const auto at = three_notes();
-  for (const char* change : {"principal = 'somebody else'", "at_us = at_us + 1",
-                             "type = 'vendor.x'", "epoch = epoch + 1",
-                             "hash = decode(repeat('11', 32), 'hex')", "kind = 'vendos'",
-                             "entity = gen_random_uuid()", "seq = seq + 100"}) {
+  for (const char* change :
+       {"principal = 'somebody else'", "at_us = at_us + 1", "type = 'vendor.x'",
+        "epoch = epoch + 1", "hash = decode(repeat('11', 32), 'hex')", "kind = 'vendos'",
+        "entity = gen_random_uuid()", "seq = seq + 100"}) {
     w.sql("CREATE TABLE before AS SELECT * FROM journal" + row(at));
     w.sql(std::string{"UPDATE journal SET "} + change + row(at));
     SCOPED_TRACE(change);
     expect_found(at, "altered");
-    w.sql("DELETE FROM journal" + row(at) + "; INSERT INTO journal SELECT * FROM before;"
+    w.sql("DELETE FROM journal" + row(at) +
+          "; INSERT INTO journal SELECT * FROM before;"
           " DROP TABLE before");
   }
   EXPECT_TRUE(verify().ok);
@@ -100,16 +101,16 @@ TEST_F(audit_verify, a_row_removed_from_the_middle_is_named_with_its_entity) {
 TEST_F(audit_verify, a_row_that_was_closed_up_over_is_found) {
   const auto at = three_notes();
   w.sql("DELETE FROM journal" + row(at));
-  w.sql("UPDATE journal SET position = position - 1 WHERE shard = " + text(at.shard)
-        + " AND position > " + text(at.position));
+  w.sql("UPDATE journal SET position = position - 1 WHERE shard = " + text(at.shard) +
+        " AND position > " + text(at.position));
   expect_found(at, "altered");
 }
 
 TEST_F(audit_verify, a_removed_commit_with_a_rewritten_chain_leaves_a_gap_in_its_entity) {
   const auto at = three_notes();
   w.sql("DELETE FROM journal" + row(at));
-  w.sql("UPDATE journal SET position = position - 1 WHERE shard = " + text(at.shard)
-        + " AND position > " + text(at.position));
+  w.sql("UPDATE journal SET position = position - 1 WHERE shard = " + text(at.shard) +
+        " AND position > " + text(at.position));
   w.rehash(at.shard, at.position);
   const auto found = expect_found(at, "before it was removed");
   EXPECT_EQ(found.entity, w.vendor);
@@ -117,22 +118,22 @@ TEST_F(audit_verify, a_removed_commit_with_a_rewritten_chain_leaves_a_gap_in_its
 
 TEST_F(audit_verify, a_cut_tail_is_named_by_the_head) {
   const auto at = three_notes();
-  w.sql("DELETE FROM journal WHERE shard = " + text(at.shard) + " AND position > "
-        + text(at.position));
+  w.sql("DELETE FROM journal WHERE shard = " + text(at.shard) + " AND position > " +
+        text(at.position));
   expect_found({at.shard, at.position + 1}, "cut off");
 }
 
 TEST_F(audit_verify, a_head_that_was_set_back_is_found) {
   const auto at = three_notes();
-  w.sql("UPDATE shard SET head_position = " + text(at.position) + " WHERE shard = "
-        + text(at.shard));
+  w.sql("UPDATE shard SET head_position = " + text(at.position) +
+        " WHERE shard = " + text(at.shard));
   expect_found({at.shard, at.position + 1}, "behind the shard's head");
 }
 
 TEST_F(audit_verify, an_altered_head_and_a_missing_shard_are_found) {
   const auto at = w.note(w.vendor);
-  w.sql("UPDATE shard SET head_hash = decode(repeat('11', 32), 'hex') WHERE shard = "
-        + text(at.shard));
+  w.sql("UPDATE shard SET head_hash = decode(repeat('11', 32), 'hex') WHERE shard = " +
+        text(at.shard));
   expect_found(at, "another hash");
   w.sql("DELETE FROM shard WHERE shard = " + text(at.shard));
   expect_found({at.shard, 0}, "own row was removed");
@@ -140,8 +141,10 @@ TEST_F(audit_verify, an_altered_head_and_a_missing_shard_are_found) {
 
 TEST_F(audit_verify, a_row_outside_every_chain_is_found) {
   const auto at = w.note(w.vendor);
-  w.sql("INSERT INTO journal SELECT kind, gen_random_uuid(), 1, -1, position, epoch, type, payload,"
-        " principal, at_us, hash FROM journal" + row(at));
+  w.sql(
+      "INSERT INTO journal SELECT kind, gen_random_uuid(), 1, -1, position, epoch, type, payload,"
+      " principal, at_us, hash FROM journal" +
+      row(at));
   EXPECT_THAT(verify().first_bad->what, HasSubstr("outside every chain"));
 }
 
@@ -161,9 +164,9 @@ TEST_F(audit_transfers, a_payment_led_to_another_wallet_is_named_with_its_line) 
 }
 
 TEST_F(audit_transfers, two_exchanged_wallets_are_found) {
-  w.sql("UPDATE transfer SET credit = CASE line WHEN 3 THEN '" + wallet_of(w.batch.id, 4).str()
-        + "'::uuid ELSE '" + wallet_of(w.batch.id, 3).str() + "'::uuid END WHERE purpose = '"
-        + w.list.str() + "' AND line IN (3, 4)");
+  w.sql("UPDATE transfer SET credit = CASE line WHEN 3 THEN '" + wallet_of(w.batch.id, 4).str() +
+        "'::uuid ELSE '" + wallet_of(w.batch.id, 3).str() + "'::uuid END WHERE purpose = '" +
+        w.list.str() + "' AND line IN (3, 4)");
   expect_found(w.first_chunk, "altered at line 3");
 }
 
@@ -177,8 +180,10 @@ TEST_F(audit_transfers, an_altered_amount_is_named) {
 }
 
 TEST_F(audit_transfers, money_moved_between_two_lines_is_found) {
-  w.sql("UPDATE transfer SET amount_minor = amount_minor + CASE line WHEN 3 THEN 5 ELSE -5 END"
-        " WHERE purpose = '" + w.list.str() + "' AND line IN (3, 4)");
+  w.sql(
+      "UPDATE transfer SET amount_minor = amount_minor + CASE line WHEN 3 THEN 5 ELSE -5 END"
+      " WHERE purpose = '" +
+      w.list.str() + "' AND line IN (3, 4)");
   expect_found(w.first_chunk, "altered at line 3");
 }
 
@@ -187,8 +192,9 @@ TEST_F(audit_transfers, another_debit_currency_or_place_is_found) {
     w.sql(std::string{"CREATE TABLE before AS SELECT * FROM transfer"} + of_redemption());
     w.sql(std::string{"UPDATE transfer SET "} + change + of_redemption());
     expect_found(w.redeemed, "the debited account or the currency");
-    w.sql("UPDATE transfer t SET debit = b.debit, currency = b.currency FROM before b"
-          " WHERE t.purpose = b.purpose AND t.line = b.line; DROP TABLE before");
+    w.sql(
+        "UPDATE transfer t SET debit = b.debit, currency = b.currency FROM before b"
+        " WHERE t.purpose = b.purpose AND t.line = b.line; DROP TABLE before");
   }
   w.sql("UPDATE transfer SET position = position + 1" + of_redemption());
   expect_found(w.redeemed, "made elsewhere");
@@ -200,16 +206,20 @@ TEST_F(audit_transfers, a_removed_transfer_is_named) {
 }
 
 TEST_F(audit_transfers, an_added_transfer_is_named) {
-  w.sql("INSERT INTO transfer SELECT gen_random_uuid(), 0, debit, credit, 1, currency, shard,"
-        " position FROM transfer" + of_redemption());
+  w.sql(
+      "INSERT INTO transfer SELECT gen_random_uuid(), 0, debit, credit, 1, currency, shard,"
+      " position FROM transfer" +
+      of_redemption());
   const auto found = expect_found(w.redeemed, "was added");
   EXPECT_EQ(found.entity, w.batch);
 }
 
 TEST_F(audit_transfers, one_added_at_a_row_that_moved_nothing_or_at_none_is_named) {
   const auto at = w.note(w.vendor);
-  w.sql("INSERT INTO transfer VALUES (gen_random_uuid(), 7, gen_random_uuid(), gen_random_uuid(),"
-        " 1, 'NPR', " + text(at.shard) + ", " + text(at.position) + ")");
+  w.sql(
+      "INSERT INTO transfer VALUES (gen_random_uuid(), 7, gen_random_uuid(), gen_random_uuid(),"
+      " 1, 'NPR', " +
+      text(at.shard) + ", " + text(at.position) + ")");
   EXPECT_EQ(expect_found(at, "was added").entity, w.vendor);
   w.sql("UPDATE transfer SET position = position + 1 WHERE line = 7 AND amount_minor = 1");
   EXPECT_EQ(expect_found({at.shard, at.position + 1}, "was added").entity, entity_ref{});
@@ -219,8 +229,8 @@ TEST_F(audit_transfers, one_added_at_a_row_that_moved_nothing_or_at_none_is_name
 
 TEST_F(audit_transfers, what_stands_before_is_named_first) {
   w.sql("UPDATE transfer SET amount_minor = 51" + of_redemption());
-  w.sql("UPDATE journal SET principal = 'x' WHERE shard = " + text(w.redeemed.shard)
-        + " AND position = " + text(w.redeemed.position + 1));
+  w.sql("UPDATE journal SET principal = 'x' WHERE shard = " + text(w.redeemed.shard) +
+        " AND position = " + text(w.redeemed.position + 1));
   expect_found(w.redeemed, "the amount is");
 }
 

@@ -44,9 +44,9 @@ std::string world::count(const std::string& from) {
 }
 
 void world::open(const entity_ref& owner, const uuid& first, const uuid& last, const char* role) {
-  sql("INSERT INTO account VALUES (" + quoted(first) + "," + quoted(last) + ","
-      + std::to_string(shard_of(owner)) + ",'" + owner.kind + "'," + quoted(owner.id) + ","
-      + quoted(project.id) + ",'" + currency + "','" + role + "')");
+  sql("INSERT INTO account VALUES (" + quoted(first) + "," + quoted(last) + "," +
+      std::to_string(shard_of(owner)) + ",'" + owner.kind + "'," + quoted(owner.id) + "," +
+      quoted(project.id) + ",'" + currency + "','" + role + "')");
 }
 
 void world::fund(std::int64_t funds_minor, std::int64_t reserve_minor) {
@@ -60,12 +60,24 @@ void world::fund(std::int64_t funds_minor, std::int64_t reserve_minor) {
   open(batch, wallet_of(batch.id, 0), wallet_of(batch.id, 0xffffffff), "wallet");
   open(vendor, till, till, "vendor");
   act funded{project, "project.funded", {}, {}, {}};
-  move(funded, {purpose_of(project, "fund", "1"), outside, budget, funds_minor, currency, project,
-                "fund", {}});
+  move(funded, {purpose_of(project, "fund", "1"),
+                outside,
+                budget,
+                funds_minor,
+                currency,
+                project,
+                "fund",
+                {}});
   commit(std::move(funded));
   act reserved{project, "project.reserved", {}, {}, {}};
-  move(reserved, {purpose_of(project, "reserve", list.raw()), budget, reserve, reserve_minor,
-                  currency, disbursement, "reserve", {}});
+  move(reserved, {purpose_of(project, "reserve", list.raw()),
+                  budget,
+                  reserve,
+                  reserve_minor,
+                  currency,
+                  disbursement,
+                  "reserve",
+                  {}});
   commit(std::move(reserved));
 }
 
@@ -81,10 +93,11 @@ void world::move(act& a, const transfer& t) {
 
 world::place world::lock(std::uint32_t lines) {
   const auto prefix = wallet_of(batch.id, 0).str().substr(0, 28);
-  sql("INSERT INTO line SELECT " + quoted(list) + ", n, gen_random_uuid(),"
-      " ('" + prefix + "' || lpad(to_hex(n), 8, '0'))::uuid, "
-      + quoted(batch.id) + ", 100 + n FROM generate_series(0, " + std::to_string(lines)
-      + " - 1) n");
+  sql("INSERT INTO line SELECT " + quoted(list) +
+      ", n, gen_random_uuid(),"
+      " ('" +
+      prefix + "' || lpad(to_hex(n), 8, '0'))::uuid, " + quoted(batch.id) +
+      ", 100 + n FROM generate_series(0, " + std::to_string(lines) + " - 1) n");
   return commit({batch, "batch.locked", {}, {}, {}});
 }
 
@@ -107,18 +120,24 @@ world::place world::pay(std::uint32_t first, std::uint32_t count) {
   act a{disbursement, "disbursement.chunk_decided", {}, {}, {{batch, {0, currency, p.sum_minor}}}};
   *a.payload.add_transfers() = chain::mark_of(p);
   const auto at = commit(std::move(a));
-  sql("INSERT INTO transfer SELECT list, no, " + quoted(p.debit) + ", wallet, amount_minor, '"
-      + currency + "', " + std::to_string(at.shard) + ", " + std::to_string(at.position)
-      + " FROM line WHERE list = " + quoted(list) + " AND no BETWEEN " + std::to_string(p.first)
-      + " AND " + std::to_string(p.last));
+  sql("INSERT INTO transfer SELECT list, no, " + quoted(p.debit) + ", wallet, amount_minor, '" +
+      currency + "', " + std::to_string(at.shard) + ", " + std::to_string(at.position) +
+      " FROM line WHERE list = " + quoted(list) + " AND no BETWEEN " + std::to_string(p.first) +
+      " AND " + std::to_string(p.last));
   return at;
 }
 
 world::place world::redeem(std::uint32_t member, std::int64_t amount_minor) {
   act a{batch, "batch.redeemed", {}, {}, {}};
   const auto id = std::to_string(seqs_[batch]);
-  move(a, {purpose_of(batch, "redemption", id), wallet_of(batch.id, member),
-           account_of(vendor, "vendor"), amount_minor, currency, vendor, "redemption", {}});
+  move(a, {purpose_of(batch, "redemption", id),
+           wallet_of(batch.id, member),
+           account_of(vendor, "vendor"),
+           amount_minor,
+           currency,
+           vendor,
+           "redemption",
+           {}});
   return commit(std::move(a));
 }
 
@@ -193,35 +212,36 @@ world::place world::commit(act a) {
 
 void world::save_transfers(pqxx::transaction_base& work, const act& a, place at) {
   for (auto& t : a.transfers)
-    work.exec_params("INSERT INTO transfer VALUES ($1, 0, $2, $3, $4, $5, $6, $7)",
-                     t.purpose.str(), t.debit.str(), t.credit.str(), t.amount_minor, t.currency,
-                     at.shard, at.position);
+    work.exec_params("INSERT INTO transfer VALUES ($1, 0, $2, $3, $4, $5, $6, $7)", t.purpose.str(),
+                     t.debit.str(), t.credit.str(), t.amount_minor, t.currency, at.shard,
+                     at.position);
 }
 
 void world::save_totals(pqxx::transaction_base& work, const act& a) {
-  work.exec_params("INSERT INTO owned_total VALUES ($1, $2, $3, $4, $5, $6)"
-                   " ON CONFLICT (entity, kind, currency)"
-                   " DO UPDATE SET seq = excluded.seq, amount_minor = excluded.amount_minor",
-                   a.who.kind, a.who.id.str(), std::string{currency}, shard_of(a.who),
-                   seqs_[a.who], known_[a.who]);
+  work.exec_params(
+      "INSERT INTO owned_total VALUES ($1, $2, $3, $4, $5, $6)"
+      " ON CONFLICT (entity, kind, currency)"
+      " DO UPDATE SET seq = excluded.seq, amount_minor = excluded.amount_minor",
+      a.who.kind, a.who.id.str(), std::string{currency}, shard_of(a.who), seqs_[a.who],
+      known_[a.who]);
 }
 
 void world::rehash(shard_id shard, std::uint64_t from) {
   pqxx::work work{admin_};
   digest hash = chain::genesis;
   std::uint64_t last = 0;
-  for (const auto& r : work.exec(std::string{"SELECT "} + pg::journal_columns
-                                 + " FROM journal WHERE shard = " + std::to_string(shard)
-                                 + " ORDER BY position")) {
+  for (const auto& r :
+       work.exec(std::string{"SELECT "} + pg::journal_columns +
+                 " FROM journal WHERE shard = " + std::to_string(shard) + " ORDER BY position")) {
     const auto row = pg::journal_row_of(r);
     hash = chain::next(hash, row);
     last = row.position;
     if (row.position >= from)
-      work.exec0("UPDATE journal SET hash = " + quoted_bytes(view(hash)) + " WHERE shard = "
-                 + std::to_string(shard) + " AND position = " + std::to_string(row.position));
+      work.exec0("UPDATE journal SET hash = " + quoted_bytes(view(hash)) + " WHERE shard = " +
+                 std::to_string(shard) + " AND position = " + std::to_string(row.position));
   }
-  work.exec0("UPDATE shard SET head_position = " + std::to_string(last) + ", head_hash = "
-             + quoted_bytes(view(hash)) + " WHERE shard = " + std::to_string(shard));
+  work.exec0("UPDATE shard SET head_position = " + std::to_string(last) + ", head_hash = " +
+             quoted_bytes(view(hash)) + " WHERE shard = " + std::to_string(shard));
   work.commit();
 }
 

@@ -5,8 +5,8 @@
 #include "persistence/lease/node_identity.hpp"
 #include "tests/support/pg_fixture.hpp"
 
-#include <fstream>
 #include <gtest/gtest.h>
+#include <fstream>
 
 namespace {
 

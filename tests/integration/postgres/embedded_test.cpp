@@ -5,16 +5,16 @@
 #include "persistence/embedded/socket_folder.hpp"
 #include "tests/support/pg_fixture.hpp"
 
-#include <csignal>
 #include <fcntl.h>
-#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <pqxx/pqxx>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <csignal>
+#include <fstream>
+#include <pqxx/pqxx>
 
 namespace {
 
@@ -85,8 +85,8 @@ protected:
   }
 
   static void copy_golden(const fs::path& to) {
-    const auto command = "cp -a '" + (scratch->path() / "golden").string() + "' '" + to.string()
-                         + "'";
+    const auto command =
+        "cp -a '" + (scratch->path() / "golden").string() + "' '" + to.string() + "'";
     ASSERT_EQ(std::system(command.c_str()), 0);
   }
 
@@ -194,7 +194,7 @@ TEST_F(embedded, a_killed_postmaster_is_restarted_and_committed_rows_are_there) 
   const auto before = server.server_pid();
   kill(before, SIGKILL);
   ASSERT_TRUE(eventually([&] { return server.ensure_running() == server_state::restarted; }))
-    << server.last_error();
+      << server.last_error();
   EXPECT_NE(server.server_pid(), before);
   EXPECT_EQ(ask(server.owner_conninfo(), "SELECT n FROM kept"), "7");
   EXPECT_EQ(server.ensure_running(), server_state::running);
@@ -258,8 +258,8 @@ TEST_F(embedded, a_backend_that_outlives_its_killed_postmaster_is_ended_before_a
   const auto left = start_and_kill_the_node();
   pid_t frozen = 0;
   for (const auto pid : processes_in(data / "postgres"))
-    if (read_small_file("/proc/" + std::to_string(pid) + "/cmdline").find("checkpointer")
-        != std::string::npos)
+    if (read_small_file("/proc/" + std::to_string(pid) + "/cmdline").find("checkpointer") !=
+        std::string::npos)
       frozen = pid;
   ASSERT_NE(frozen, 0);
   kill(frozen, SIGSTOP); // does not notice the postmaster's death
@@ -282,8 +282,9 @@ TEST_F(embedded, a_recycled_process_id_in_the_pid_file_does_not_stop_a_start) {
   const auto stranger = spawn_program({"/bin/sleep", "600"}, server_account(), nowhere);
   close(nowhere);
   std::ofstream{data / "postgres" / "postmaster.pid"}
-    << stranger << "\n" << (data / "postgres").string() << "\n1\n5432\n" << (data / "run").string()
-    << "\n\n  1 1\nready   \n";
+      << stranger << "\n"
+      << (data / "postgres").string() << "\n1\n5432\n"
+      << (data / "run").string() << "\n\n  1 1\nready   \n";
   data_folder folder{data};
   embedded_postgres server{folder, test::small_server(), log()};
   server.start();

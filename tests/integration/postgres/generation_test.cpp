@@ -1,10 +1,10 @@
-#include "persistence/lease/doctor.hpp"
 #include "persistence/lease/generation.hpp"
+#include "persistence/lease/doctor.hpp"
 #include "tests/support/pg_fixture.hpp"
 
-#include <chrono>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <chrono>
 #include <pqxx/pqxx>
 
 namespace {

@@ -3,10 +3,10 @@
 #include "persistence/lease/node_identity.hpp"
 #include "tests/support/pg_fixture.hpp"
 
-#include <atomic>
-#include <csignal>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <atomic>
+#include <csignal>
 #include <pqxx/pqxx>
 
 namespace {
@@ -54,8 +54,8 @@ protected:
   }
 
   bool runs(const lease_terms& terms = quick) {
-    return ask("SELECT lease_runs(lease_until, interval '" + std::to_string(terms.ttl.count())
-               + " ms') FROM cluster_member") == "t";
+    return ask("SELECT lease_runs(lease_until, interval '" + std::to_string(terms.ttl.count()) +
+               " ms') FROM cluster_member") == "t";
   }
 
   lease_callbacks watch() {
@@ -85,7 +85,8 @@ TEST_F(lease, it_is_held_and_renewed_as_long_as_the_heart_beats) {
   const auto first = ask("SELECT lease_until FROM cluster_member");
   EXPECT_TRUE(eventually([&] {
     held.beat();
-    return ask("SELECT lease_until > '" + first + "'::timestamptz + interval '1 second'"
+    return ask("SELECT lease_until > '" + first +
+               "'::timestamptz + interval '1 second'"
                " FROM cluster_member") == "t";
   }));
   EXPECT_TRUE(held.valid());
@@ -152,8 +153,8 @@ TEST_F(lease, nothing_is_written_into_another_generation) {
 TEST_F(lease, its_own_clock_ends_it_while_the_database_is_silent) {
   const auto me = register_node(db.service, node, "alpha", quick);
   std::atomic<boot_time::rep> ahead{0};
-  node_lease held{db.service, me, now, {10s, 5s, 1s}, {},
-                  [&] { return read_boot_clock() + boot_time{ahead.load()}; }};
+  node_lease held{db.service,    me, now,
+                  {10s, 5s, 1s}, {}, [&] { return read_boot_clock() + boot_time{ahead.load()}; }};
   held.start();
   ASSERT_TRUE(held.wait_valid(patience));
   ahead = std::chrono::duration_cast<boot_time>(9s).count(); // the machine slept
@@ -166,8 +167,8 @@ TEST_F(lease, it_survives_a_lost_connection) {
   node_lease held{db.service, me, now, quick, watch()};
   held.start();
   ASSERT_TRUE(held.wait_valid(patience));
-  const auto session = "FROM pg_stat_activity WHERE application_name = '"
-                       + me.application_name("lease") + "'";
+  const auto session =
+      "FROM pg_stat_activity WHERE application_name = '" + me.application_name("lease") + "'";
   const auto before = ask("SELECT min(pid) " + session);
   ask("SELECT pg_terminate_backend(" + before + ")");
   EXPECT_TRUE(eventually([&] {
@@ -202,8 +203,8 @@ TEST_F(lease, stopping_does_not_wait_for_a_frozen_database) {
   node_lease held{db.service, me, now, quick};
   held.start();
   ASSERT_TRUE(held.wait_valid(patience));
-  const auto backend = std::stoi(ask("SELECT pid FROM pg_stat_activity WHERE application_name = '"
-                                     + me.application_name("lease") + "'"));
+  const auto backend = std::stoi(ask("SELECT pid FROM pg_stat_activity WHERE application_name = '" +
+                                     me.application_name("lease") + "'"));
   ASSERT_EQ(kill(backend, SIGSTOP), 0);
   EXPECT_TRUE(eventually([&] {
     held.beat();

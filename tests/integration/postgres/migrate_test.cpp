@@ -15,8 +15,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 const std::vector<migration> two{
-  {1, "first", "CREATE TABLE first (n int); INSERT INTO first VALUES (1)"},
-  {2, "second", "ALTER TABLE first ADD COLUMN m int; CREATE TABLE second (n int)"},
+    {1, "first", "CREATE TABLE first (n int); INSERT INTO first VALUES (1)"},
+    {2, "second", "ALTER TABLE first ADD COLUMN m int; CREATE TABLE second (n int)"},
 };
 
 template <class Call>
@@ -47,9 +47,10 @@ TEST_F(migrate_to, an_empty_database_gets_every_step_once_and_records_it) {
   EXPECT_THAT(told, ElementsAre("0001_first", "0002_second"));
   EXPECT_EQ(migrate(db.owner, two, log), 0) << "a second run finds nothing to do";
   EXPECT_EQ(ask(db.owner, "SELECT count(*) FROM first"), "1");
-  EXPECT_EQ(ask(db.owner, "SELECT string_agg(number || ' ' || name, ',' ORDER BY number)"
-                          " FROM schema_migration"
-                          " WHERE length(sha256) = 64 AND applied_at <= now()"),
+  EXPECT_EQ(ask(db.owner,
+                "SELECT string_agg(number || ' ' || name, ',' ORDER BY number)"
+                " FROM schema_migration"
+                " WHERE length(sha256) = 64 AND applied_at <= now()"),
             "1 first,2 second");
 }
 
@@ -83,7 +84,7 @@ TEST_F(migrate_to, a_history_with_a_gap_is_refused) {
 
 TEST_F(migrate_to, a_step_that_fails_leaves_nothing_and_keeps_the_ones_before) {
   const std::vector<migration> bad{
-    two[0], {2, "bad", "CREATE TABLE half (n int); SELECT no_such_function()"}};
+      two[0], {2, "bad", "CREATE TABLE half (n int); SELECT no_such_function()"}};
   const auto said = refusal([&] { migrate(db.owner, bad); });
   EXPECT_THAT(said, HasSubstr("0002_bad failed"));
   EXPECT_THAT(said, HasSubstr("stands at migration 1"));

@@ -13,11 +13,12 @@ namespace {
 using namespace rahat;
 using testing::HasSubstr;
 
-const std::vector<migration> books{{1, "books",
-  "CREATE TABLE journal (seq bigint, payload text); CREATE TABLE transfer (line int);"
-  "CREATE TABLE shard (shard smallint); CREATE TABLE quiet (n int);"
-  "CREATE SEQUENCE counter; GRANT SELECT ON quiet TO rahat_service;"
-  "GRANT ALL ON transfer TO rahat_service"}};
+const std::vector<migration> books{
+    {1, "books",
+     "CREATE TABLE journal (seq bigint, payload text); CREATE TABLE transfer (line int);"
+     "CREATE TABLE shard (shard smallint); CREATE TABLE quiet (n int);"
+     "CREATE SEQUENCE counter; GRANT SELECT ON quiet TO rahat_service;"
+     "GRANT ALL ON transfer TO rahat_service"}};
 
 /// The error of a statement, or "" when it went through; nothing is kept.
 std::string attempt(const std::string& conninfo, const std::string& sql) {
@@ -57,9 +58,9 @@ TEST_F(roles, the_service_adds_to_the_books_but_never_alters_them) {
 
 TEST_F(roles, the_service_does_all_else_and_a_migrations_own_grants_stay) {
   migrate(db.owner, books);
-  for (const char* sql : {"INSERT INTO shard VALUES (1)", "UPDATE shard SET shard = 2",
-                          "DELETE FROM shard", "SELECT nextval('counter')", "SELECT * FROM quiet",
-                          "SELECT * FROM schema_migration"})
+  for (const char* sql :
+       {"INSERT INTO shard VALUES (1)", "UPDATE shard SET shard = 2", "DELETE FROM shard",
+        "SELECT nextval('counter')", "SELECT * FROM quiet", "SELECT * FROM schema_migration"})
     EXPECT_EQ(attempt(db.service, sql), "") << sql;
   EXPECT_THAT(attempt(db.service, "INSERT INTO quiet VALUES (1)"), HasSubstr("permission denied"));
 }
@@ -75,8 +76,9 @@ TEST_F(roles, the_real_schema_keeps_the_books_append_only) {
 
 TEST_F(roles, the_service_ends_sessions_of_its_own_role) {
   pqxx::connection other{db.service};
-  EXPECT_EQ(attempt(db.service, "SELECT pg_terminate_backend(" + std::to_string(other.backendpid())
-                                  + ")"), "");
+  EXPECT_EQ(attempt(db.service,
+                    "SELECT pg_terminate_backend(" + std::to_string(other.backendpid()) + ")"),
+            "");
 }
 
 TEST_F(roles, the_search_projection_lives_in_a_schema_that_the_service_cannot_read) {
@@ -93,8 +95,9 @@ TEST_F(roles, the_search_projection_lives_in_a_schema_that_the_service_cannot_re
 class foreign_server : public testing::Test {
 protected:
   void SetUp() override {
-    run(db.admin, "DO $$ BEGIN CREATE ROLE dba LOGIN CREATEROLE PASSWORD 'dba';"
-                  " EXCEPTION WHEN duplicate_object THEN NULL; END $$");
+    run(db.admin,
+        "DO $$ BEGIN CREATE ROLE dba LOGIN CREATEROLE PASSWORD 'dba';"
+        " EXCEPTION WHEN duplicate_object THEN NULL; END $$");
     run(db.admin, "ALTER DATABASE " + db.name + " OWNER TO dba");
     dba = as("dba", "dba");
   }
@@ -117,8 +120,9 @@ TEST_F(foreign_server, an_administrator_prepares_it_for_a_login_role_of_any_name
 }
 
 TEST_F(foreign_server, a_user_who_may_not_create_roles_is_told_what_to_run) {
-  run(db.admin, "DO $$ BEGIN CREATE ROLE weak LOGIN PASSWORD 'weak';"
-                " EXCEPTION WHEN duplicate_object THEN NULL; END $$");
+  run(db.admin,
+      "DO $$ BEGIN CREATE ROLE weak LOGIN PASSWORD 'weak';"
+      " EXCEPTION WHEN duplicate_object THEN NULL; END $$");
   try {
     prepare_server(as("weak", "weak"), as("new_node", "secret"));
     FAIL() << "a role without rights prepared a server";

@@ -3,9 +3,9 @@
 #include "persistence/embedded/conninfo.hpp"
 #include "tests/support/pg_fixture.hpp"
 
-#include <chrono>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <chrono>
 #include <pqxx/pqxx>
 #include <thread>
 
@@ -43,9 +43,7 @@ protected:
     return take_shards(db.service, me, now);
   }
 
-  node_identity start(std::uint8_t n) {
-    return register_node(db.service, node_number(n), "node");
-  }
+  node_identity start(std::uint8_t n) { return register_node(db.service, node_number(n), "node"); }
 
   test::test_database db = test::pg_fixture::get().fresh_database();
   generation now;
@@ -65,8 +63,8 @@ TEST_F(taking, a_first_start_takes_all_shards_quickly_and_writes_who_owns_them) 
     EXPECT_EQ(taken[i].head_position, 0);
     EXPECT_EQ(taken[i].head_hash, std::string(32, '\0'));
   }
-  EXPECT_EQ(ask("SELECT count(*) FROM shard WHERE epoch = 1 AND incarnation = 1 AND owner = '"
-                + me.node.str() + "' AND generation = decode('" + hex(now.raw()) + "', 'hex')"),
+  EXPECT_EQ(ask("SELECT count(*) FROM shard WHERE epoch = 1 AND incarnation = 1 AND owner = '" +
+                me.node.str() + "' AND generation = decode('" + hex(now.raw()) + "', 'hex')"),
             "256");
 }
 
@@ -92,7 +90,8 @@ TEST_F(taking, a_former_incarnation_that_wakes_up_in_the_middle_takes_nothing_ba
   const auto former = start(1);
   pqxx::connection other{db.admin};
   pqxx::work later{other}; // the later start, in the middle of taking shard 9
-  later.exec0("UPDATE shard SET owner = '" + former.node.str() + "', incarnation = 2, epoch = 2"
+  later.exec0("UPDATE shard SET owner = '" + former.node.str() +
+              "', incarnation = 2, epoch = 2"
               " WHERE shard = 9");
   std::jthread sleeper{[&] { EXPECT_THROW(take(former), lease_error); }};
   const auto deadline = std::chrono::steady_clock::now() + 20s;
@@ -117,8 +116,9 @@ TEST_F(taking, shards_of_a_lapsed_a_dead_and_a_left_member_are_taken) {
   EXPECT_EQ(take(start(2)).size(), shard_count) << "lapsed";
   for (const char* status : {"dead", "left"}) {
     run("UPDATE shard SET owner = '" + other.node.str() + "'");
-    run("UPDATE cluster_member SET lease_until = clock_timestamp() + interval '1 second', status ='"
-        + std::string{status} + "' WHERE node_uuid = '" + other.node.str() + "'");
+    run("UPDATE cluster_member SET lease_until = clock_timestamp() + interval '1 second', status "
+        "='" +
+        std::string{status} + "' WHERE node_uuid = '" + other.node.str() + "'");
     EXPECT_EQ(take(start(2)).size(), shard_count) << status;
   }
 }
@@ -134,12 +134,12 @@ TEST_F(taking, a_zombie_in_mid_transaction_is_ended_before_its_shards_are_taken)
   const auto former = start(1);
   take(former);
   pqxx::connection zombie{
-    with_field(db.service, "application_name", former.application_name("writer-0"))};
+      with_field(db.service, "application_name", former.application_name("writer-0"))};
   pqxx::work frozen{zombie};
   frozen.exec0("UPDATE shard SET head_position = 99 WHERE shard = 5"); // holds the row
   const auto me = start(1);
   pqxx::connection mine{
-    with_field(db.service, "application_name", me.application_name("writer-0"))};
+      with_field(db.service, "application_name", me.application_name("writer-0"))};
   const auto taken = take(me);
   ASSERT_EQ(taken.size(), shard_count);
   EXPECT_EQ(taken[5].head_position, 0);
@@ -153,7 +153,7 @@ TEST_F(taking, a_former_incarnation_does_not_end_the_sessions_of_a_later_one) {
   const auto former = start(1);
   const auto me = start(1);
   pqxx::connection mine{
-    with_field(db.service, "application_name", me.application_name("writer-0"))};
+      with_field(db.service, "application_name", me.application_name("writer-0"))};
   EXPECT_EQ(end_former_sessions(db.service, former), 0);
   pqxx::nontransaction work{mine};
   EXPECT_NO_THROW(work.exec1("SELECT 1"));

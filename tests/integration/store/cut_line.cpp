@@ -1,13 +1,13 @@
 #include "tests/integration/store/cut_line.hpp"
 
-#include <algorithm>
-#include <cstring>
 #include <poll.h>
-#include <stdexcept>
-#include <string_view>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+#include <string_view>
 #include <utility>
 
 namespace rahat::test {
@@ -54,13 +54,13 @@ bool take(std::atomic<std::uint32_t>& left) {
 } // namespace
 
 cut_line::cut_line(std::filesystem::path folder, std::string server_socket)
-  : folder_(std::move(folder)), server_socket_(std::move(server_socket)) {
+    : folder_(std::move(folder)), server_socket_(std::move(server_socket)) {
   std::filesystem::create_directories(folder_);
   const auto path = (folder_ / std::filesystem::path{server_socket_}.filename()).string();
   sockaddr_un address;
   listener_ = unix_socket(path, address);
-  if (bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0
-      || listen(listener_, 16) != 0)
+  if (bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+      listen(listener_, 16) != 0)
     throw std::runtime_error("cannot listen at " + path);
   thread_ = std::thread([this] { run(); });
 }

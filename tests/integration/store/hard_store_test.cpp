@@ -5,11 +5,11 @@
 #include "persistence/postgres/session.hpp"
 #include "tests/integration/store/store_kit.hpp"
 
+#include <gtest/gtest.h>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <future>
-#include <gtest/gtest.h>
 #include <map>
 #include <random>
 #include <set>
@@ -27,7 +27,7 @@ constexpr auto patience = 60s;
 class busy_host final : public commit_listener, public std::enable_shared_from_this<busy_host> {
 public:
   busy_host(pg_store& store, entity_ref self, std::uint64_t goal)
-    : store_(store), self_(std::move(self)), goal_(goal) {}
+      : store_(store), self_(std::move(self)), goal_(goal) {}
 
   void start() {
     std::promise<void> loaded;
@@ -113,8 +113,8 @@ private:
 
 /// Positions dense, links whole, head = last row, in every shard.
 void expect_whole_chains(store_kit& kit) {
-  const auto rows = kit.sql(std::string{"SELECT "} + pg::journal_columns
-                            + " FROM journal ORDER BY shard, position");
+  const auto rows = kit.sql(std::string{"SELECT "} + pg::journal_columns +
+                            " FROM journal ORDER BY shard, position");
   std::map<shard_id, std::pair<std::uint64_t, digest>> head;
   for (const auto& r : rows) {
     const auto row = pg::journal_row_of(r);
@@ -125,7 +125,7 @@ void expect_whole_chains(store_kit& kit) {
     ASSERT_EQ(row.hash, view(hash)) << "shard " << row.shard << " position " << row.position;
   }
   const auto heads =
-    kit.sql("SELECT shard, head_position, head_hash FROM shard WHERE head_position > 0");
+      kit.sql("SELECT shard, head_position, head_hash FROM shard WHERE head_position > 0");
   for (const auto& r : heads) {
     const auto& [position, hash] = head[static_cast<shard_id>(r[0].as<int>())];
     EXPECT_EQ(pg::number_of(r[1]), position);
@@ -137,7 +137,7 @@ std::vector<std::shared_ptr<busy_host>> busy_hosts(store_kit& kit, int count, st
   std::vector<std::shared_ptr<busy_host>> hosts;
   for (int i = 0; i < count; ++i)
     hosts.push_back(std::make_shared<busy_host>(
-      kit.store(), entity_ref{"probe", derive_id({"busy", std::to_string(i)})}, goal));
+        kit.store(), entity_ref{"probe", derive_id({"busy", std::to_string(i)})}, goal));
   for (auto& h : hosts)
     h->start();
   return hosts;
@@ -148,8 +148,8 @@ void expect_all_landed_once(store_kit& kit, std::vector<std::shared_ptr<busy_hos
   for (auto& h : hosts)
     ASSERT_TRUE(h->wait()) << h->self().str() << " heard of " << h->told().size();
   for (auto& h : hosts) {
-    const auto rows = kit.sql("SELECT seq, position FROM journal WHERE entity = '"
-                              + h->self().id.str() + "' ORDER BY seq");
+    const auto rows = kit.sql("SELECT seq, position FROM journal WHERE entity = '" +
+                              h->self().id.str() + "' ORDER BY seq");
     ASSERT_EQ(rows.size(), goal);
     const auto told = h->told();
     for (pqxx::result::size_type i = 0; i < rows.size(); ++i) {
@@ -160,7 +160,7 @@ void expect_all_landed_once(store_kit& kit, std::vector<std::shared_ptr<busy_hos
   const auto total = static_cast<std::int64_t>(hosts.size() * goal);
   for (const auto* table : {"journal", "transfer", "request", "outbox"})
     EXPECT_EQ(kit.sql(std::string{"SELECT count(*) FROM "} + table)[0][0].as<std::int64_t>(), total)
-      << table;
+        << table;
   expect_whole_chains(kit);
 }
 
@@ -209,8 +209,8 @@ TEST(hard_store, lines_cut_before_and_after_the_commit_are_told_apart) {
     const auto before = probe.yes + probe.no;
     i % 2 == 0 ? kit.line().cut_after_batch(1) : kit.line().cut_before_batch(1);
     const auto until = std::chrono::steady_clock::now() + patience;
-    while (probe.yes + probe.no == before && hosts[0]->told().size() < goal
-           && std::chrono::steady_clock::now() < until)
+    while (probe.yes + probe.no == before && hosts[0]->told().size() < goal &&
+           std::chrono::steady_clock::now() < until)
       std::this_thread::yield();
   }
   expect_all_landed_once(kit, hosts, goal);
@@ -230,7 +230,7 @@ TEST(hard_store, conditions_of_the_server_are_waited_out) {
     h->start();
     ASSERT_TRUE(h->wait());
     const auto count =
-      kit.sql("SELECT count(*) FROM journal WHERE entity = '" + self.id.str() + "'");
+        kit.sql("SELECT count(*) FROM journal WHERE entity = '" + self.id.str() + "'");
     EXPECT_EQ(count[0][0].as<std::uint64_t>(), goal);
   }
   expect_whole_chains(kit);

@@ -9,7 +9,7 @@ namespace {
 class pg_under_test final : public store_under_test {
 public:
   pg_under_test(unsigned writers, fence_listener listener)
-    : kit_(options(writers), std::move(listener)) {}
+      : kit_(options(writers), std::move(listener)) {}
 
   rahat::store& store() override { return kit_.store(); }
   rahat::queries& queries() override { return kit_.store(); }
@@ -18,8 +18,8 @@ public:
   void take_over(shard_id shard) override { kit_.take_over(shard); }
 
   void alter_line(const uuid& list, std::uint32_t no, std::int64_t amount_minor) override {
-    kit_.sql("UPDATE line SET amount_minor = " + std::to_string(amount_minor) + " WHERE list = '"
-             + list.str() + "' AND no = " + std::to_string(no));
+    kit_.sql("UPDATE line SET amount_minor = " + std::to_string(amount_minor) + " WHERE list = '" +
+             list.str() + "' AND no = " + std::to_string(no));
   }
 
   void inject(fault what, std::uint32_t batches) override {
@@ -46,8 +46,7 @@ private:
 };
 
 subject postgres(std::string name, unsigned writers) {
-  return {std::move(name),
-          [writers](fence_listener listener) -> std::unique_ptr<store_under_test> {
+  return {std::move(name), [writers](fence_listener listener) -> std::unique_ptr<store_under_test> {
             return std::make_unique<pg_under_test>(writers, std::move(listener));
           }};
 }

@@ -20,8 +20,11 @@ bool is_denied(store_kit& kit, const std::string& sql) {
 }
 
 std::string request_parts(store_kit& kit) {
-  return kit.sql("SELECT string_agg(inhrelid::regclass::text, ' ' ORDER BY 1) FROM pg_inherits"
-                 " WHERE inhparent = 'request'::regclass")[0][0].as<std::string>();
+  return kit
+      .sql(
+          "SELECT string_agg(inhrelid::regclass::text, ' ' ORDER BY 1) FROM pg_inherits"
+          " WHERE inhparent = 'request'::regclass")[0][0]
+      .as<std::string>();
 }
 
 } // namespace
@@ -41,12 +44,13 @@ TEST(rights, what_was_written_once_stays) {
 
 TEST(request_days, are_made_at_start_and_dropped_after_a_week) {
   store_kit kit;
-  const auto today = kit.sql("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')")[0][0]
-                       .as<std::string>();
+  const auto today =
+      kit.sql("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')")[0][0].as<std::string>();
   EXPECT_NE(request_parts(kit).find("request_" + today), std::string::npos) << request_parts(kit);
-  kit.sql("SET ROLE rahat_owner;"
-          "CREATE TABLE request_20200101 PARTITION OF request FOR VALUES FROM ('2020-01-01') TO"
-          " ('2020-01-02'); RESET ROLE");
+  kit.sql(
+      "SET ROLE rahat_owner;"
+      "CREATE TABLE request_20200101 PARTITION OF request FOR VALUES FROM ('2020-01-01') TO"
+      " ('2020-01-02'); RESET ROLE");
   kit.reopen();
   EXPECT_EQ(request_parts(kit).find("request_20200101"), std::string::npos) << request_parts(kit);
 }

@@ -4,9 +4,9 @@
 #include "persistence/lease/generation.hpp"
 #include "persistence/postgres/decode.hpp"
 
+#include <unistd.h>
 #include <atomic>
 #include <filesystem>
-#include <unistd.h>
 
 namespace rahat::test {
 
@@ -31,20 +31,20 @@ CREATE TRIGGER fault_meet AFTER INSERT ON journal FOR EACH STATEMENT EXECUTE FUN
 
 std::filesystem::path fresh_folder() {
   static std::atomic<int> count{0};
-  return std::filesystem::temp_directory_path()
-         / ("rahat-line-" + std::to_string(getpid()) + "-" + std::to_string(++count));
+  return std::filesystem::temp_directory_path() /
+         ("rahat-line-" + std::to_string(getpid()) + "-" + std::to_string(++count));
 }
 
 } // namespace
 
 store_kit::store_kit(pg::store_options base, fence_listener listener)
-  : database_(pg_fixture::get().fresh_database()),
-    admin_(std::make_unique<pqxx::connection>(database_.admin)), options_(std::move(base)),
-    fenced_(std::move(listener)) {
+    : database_(pg_fixture::get().fresh_database()),
+      admin_(std::make_unique<pqxx::connection>(database_.admin)),
+      options_(std::move(base)),
+      fenced_(std::move(listener)) {
   const auto fields = parse_conninfo(database_.service);
   const auto port = fields.contains("port") ? fields.at("port") : "5432";
-  line_ = std::make_unique<cut_line>(fresh_folder(),
-                                     fields.at("host") + "/.s.PGSQL." + port);
+  line_ = std::make_unique<cut_line>(fresh_folder(), fields.at("host") + "/.s.PGSQL." + port);
   options_.conninfo = with_field(database_.service, "host", line_->folder());
   options_.me = {derive_id({"node of a test"}), 1, "test"};
   options_.now = read_generation(*admin_);
@@ -81,9 +81,9 @@ void store_kit::start() {
 std::vector<pg::owned_shard> store_kit::take_all() {
   pqxx::work work{*admin_};
   const auto rows = work.exec_params(
-    "UPDATE shard SET epoch = epoch + 1, generation = $1"
-    " RETURNING shard, epoch, head_position, head_hash",
-    pqxx::binarystring{options_.now.raw()});
+      "UPDATE shard SET epoch = epoch + 1, generation = $1"
+      " RETURNING shard, epoch, head_position, head_hash",
+      pqxx::binarystring{options_.now.raw()});
   std::vector<pg::owned_shard> out;
   for (const auto& r : rows)
     out.push_back({static_cast<shard_id>(r[0].as<int>()), pg::number_of(r[1]), pg::number_of(r[2]),
@@ -97,10 +97,11 @@ void store_kit::fence(shard_id shard) {
 }
 
 void store_kit::take_over(shard_id shard) {
-  const auto rows = sql("UPDATE shard SET epoch = epoch + 1 WHERE shard = " + std::to_string(shard)
-                        + " RETURNING shard, epoch, head_position, head_hash");
-  store_->adopt({{shard, pg::number_of(rows[0][1]), pg::number_of(rows[0][2]),
-                  pg::bytes_of(rows[0][3])}});
+  const auto rows =
+      sql("UPDATE shard SET epoch = epoch + 1 WHERE shard = " + std::to_string(shard) +
+          " RETURNING shard, epoch, head_position, head_hash");
+  store_->adopt(
+      {{shard, pg::number_of(rows[0][1]), pg::number_of(rows[0][2]), pg::bytes_of(rows[0][3])}});
 }
 
 pqxx::result store_kit::sql(const std::string& text) {
@@ -109,15 +110,16 @@ pqxx::result store_kit::sql(const std::string& text) {
 }
 
 int store_kit::kill_writers() {
-  const auto killed = sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                          " WHERE datname = current_database()"
-                          " AND application_name LIKE '%/writer-%'");
+  const auto killed =
+      sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+          " WHERE datname = current_database()"
+          " AND application_name LIKE '%/writer-%'");
   return static_cast<int>(killed.size());
 }
 
 void store_kit::refuse_batches(const std::string& sqlstate, int n) {
-  sql("UPDATE fault SET state = '" + sqlstate + "', upto = nextval('fault_met') + "
-      + std::to_string(n));
+  sql("UPDATE fault SET state = '" + sqlstate + "', upto = nextval('fault_met') + " +
+      std::to_string(n));
 }
 
 } // namespace rahat::test

@@ -4,9 +4,9 @@
 #include "persistence/audit/options.hpp"
 #include "persistence/audit/signing_key.hpp"
 
+#include <gtest/gtest.h>
 #include <cstdlib>
 #include <fstream>
-#include <gtest/gtest.h>
 
 namespace {
 

@@ -1,8 +1,8 @@
 #include "persistence/audit/prometheus_audit.hpp"
 
 #include <gtest/gtest.h>
-#include <map>
 #include <prometheus/metric_family.h>
+#include <map>
 #include <string>
 
 namespace {

@@ -6,11 +6,11 @@
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 
+#include <malloc.h>
 #include <condition_variable>
 #include <fstream>
 #include <future>
 #include <iostream>
-#include <malloc.h>
 #include <mutex>
 #include <thread>
 

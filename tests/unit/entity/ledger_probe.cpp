@@ -82,43 +82,28 @@ decision add(std::int64_t n, std::int64_t before) {
 result ledger_probe::decide(const state& now, const command& ask, const context& ctx) {
   Event e;
   switch (ask.ask_case()) {
-    case Command::kAdd:
-      return add(ask.add().n(), now.sum());
-    case Command::kFail:
-      throw std::runtime_error("told to fail");
-    case Command::kReject:
-      return reject(errc::wrong_status, ask.reject());
+    case Command::kAdd: return add(ask.add().n(), now.sum());
+    case Command::kFail: throw std::runtime_error("told to fail");
+    case Command::kReject: return reject(errc::wrong_status, ask.reject());
     case Command::kRefuseWithEvent: {
       e.set_refused(true);
       auto d = with(e);
       d.refuse({errc::wrong_code, "a wrong code", "code"});
       return d;
     }
-    case Command::kTell:
-      return tell(ask.tell());
+    case Command::kTell: return tell(ask.tell());
     case Command::kPostpone:
-    case Command::kPostponeBare:
-      return postpone(ctx, ask.ask_case() == Command::kPostpone);
+    case Command::kPostponeBare: return postpone(ctx, ask.ask_case() == Command::kPostpone);
     case Command::kAnswer:
     case Command::kAnswerWithView:
       return answer_all(now, ask.ask_case() == Command::kAnswerWithView);
-    case Command::kSetTimer:
-      return set_timer(ask.set_timer());
-    case Command::kWork:
-      *e.mutable_work_set() = ask.work();
-      return with(e);
-    case Command::kBreakEvent:
-      e.set_broken(true);
-      return with(e);
+    case Command::kSetTimer: return set_timer(ask.set_timer());
+    case Command::kWork: *e.mutable_work_set() = ask.work(); return with(e);
+    case Command::kBreakEvent: e.set_broken(true); return with(e);
     case Command::kHalt:
-    case Command::kResume:
-      e.set_halted(ask.ask_case() == Command::kHalt);
-      return with(e);
-    case Command::kSpoilView:
-      e.set_view_spoilt(true);
-      return with(e);
-    default:
-      return decision{};
+    case Command::kResume: e.set_halted(ask.ask_case() == Command::kHalt); return with(e);
+    case Command::kSpoilView: e.set_view_spoilt(true); return with(e);
+    default: return decision{};
   }
 }
 
@@ -217,9 +202,9 @@ std::string show(const probe::State& s, const entity_ref&, std::uint64_t version
   auto field = [](const char* name, std::int64_t value) {
     return std::string{"\""} + name + "\":" + std::to_string(value) + ",";
   };
-  return "{" + field("sum", s.sum()) + field("noted", s.noted()) + field("note_sum", s.note_sum())
-         + field("fired", s.fired()) + field("refused", s.refused()) + field("told", s.told())
-         + field("worked", s.worked()) + "\"version\":" + std::to_string(version) + "}";
+  return "{" + field("sum", s.sum()) + field("noted", s.noted()) + field("note_sum", s.note_sum()) +
+         field("fired", s.fired()) + field("refused", s.refused()) + field("told", s.told()) +
+         field("worked", s.worked()) + "\"version\":" + std::to_string(version) + "}";
 }
 
 std::string render(const probe::Answer& a) {
@@ -237,8 +222,7 @@ std::unique_ptr<kind> probe_kind() {
 }
 
 std::unique_ptr<kind> newer_probe_kind() {
-  return std::make_unique<kind_of<newer_ledger_probe>>(
-    presenter<newer_ledger_probe>{show, render});
+  return std::make_unique<kind_of<newer_ledger_probe>>(presenter<newer_ledger_probe>{show, render});
 }
 
 } // namespace rahat

@@ -61,9 +61,8 @@ struct questions {
   }
 
   std::vector<std::pair<std::string, hearing>> all() const {
-    return {{"reply", reply},     {"duplicate", duplicate}, {"reused", reused},
-            {"refusal", refusal}, {"no_op", no_op},         {"look", look},
-            {"mismatch", mismatch}};
+    return {{"reply", reply}, {"duplicate", duplicate}, {"reused", reused},    {"refusal", refusal},
+            {"no_op", no_op}, {"look", look},           {"mismatch", mismatch}};
   }
 
   hearing reply, duplicate, reused, refusal, no_op, look, mismatch;

@@ -1,3 +1,4 @@
+#include "runtime/entity/evicted_ids.hpp"
 // Snapshots: a cache of a committed state, never more.
 #include "tests/unit/entity/stage.hpp"
 
@@ -148,8 +149,7 @@ TEST(snapshots, replay_gives_the_same_as_the_whole_journal) {
         case 0: s.add(one, static_cast<std::int64_t>(s.dice() % 100)); break;
         case 1: s.tell(one, two, 3); break;
         case 2: s.tell(two, one, 5); break;
-        default:
-          s.ask(one, timer_of("t", s.time.now_us() + 3'600'000'000), s.fresh_key());
+        default: s.ask(one, timer_of("t", s.time.now_us() + 3'600'000'000), s.fresh_key());
       }
       for (auto n = s.dice() % 20; n > 0; --n)
         s.step();
@@ -179,11 +179,12 @@ TEST(request_ring, keeps_the_last_and_knows_what_it_may_have_forgotten) {
   auto id = [](int i) { return derive_id({std::to_string(i)}); };
   for (int i = 1; i <= 3; ++i)
     ring.remember({id(i), 7, i * 100, i == 2});
-  EXPECT_FALSE(ring.may_have_forgotten(0));
+  EXPECT_FALSE(ring.may_have_forgotten(id(1), 0));
   ring.remember({id(4), 7, 400, false});
   EXPECT_EQ(ring.find(id(1)), nullptr);
-  EXPECT_TRUE(ring.may_have_forgotten(100));
-  EXPECT_FALSE(ring.may_have_forgotten(101));
+  EXPECT_TRUE(ring.may_have_forgotten(id(1), 100));
+  EXPECT_FALSE(ring.may_have_forgotten(id(1), 101));
+  EXPECT_FALSE(ring.may_have_forgotten(id(9), 100)) << "never came: no store is asked";
   ring.answered(id(2));
   ring.answered(id(1)); // gone: nothing to mark
   EXPECT_FALSE(ring.find(id(2))->pending);
@@ -192,10 +193,41 @@ TEST(request_ring, keeps_the_last_and_knows_what_it_may_have_forgotten) {
   request_ring other(3);
   other.load(saved);
   EXPECT_EQ(other.size(), 3u);
-  EXPECT_TRUE(other.may_have_forgotten(100));
+  EXPECT_TRUE(other.may_have_forgotten(id(1), 100));
   other.remember({id(5), 7, 500, false});
   EXPECT_EQ(other.find(id(2)), nullptr) << "the oldest leaves first, also after a restart";
   EXPECT_NE(other.find(id(3)), nullptr);
+}
+
+TEST(evicted_ids, never_denies_one_that_came_and_seldom_invents_one) {
+  evicted_ids ids;
+  auto id = [](const char* who, int i) { return derive_id({who, std::to_string(i)}); };
+  constexpr int came = 50'000;
+  for (int i = 0; i < came; ++i)
+    ids.add(id("came", i), 1'000 + i);
+  wire::Snapshot saved;
+  ids.save(saved);
+  evicted_ids again;
+  again.load(saved);
+  int invented = 0;
+  for (int i = 0; i < came; ++i) {
+    ASSERT_TRUE(again.perhaps(id("came", i), 0)) << i;
+    invented += again.perhaps(id("never came", i), 0) ? 1 : 0;
+  }
+  EXPECT_LT(invented, came / 50);
+  EXPECT_FALSE(again.perhaps(id("came", 0), 1'000 + came)) << "too long ago to matter";
+}
+
+TEST(evicted_ids, are_let_go_when_they_are_older_than_a_request_is_remembered) {
+  evicted_ids ids;
+  auto id = [](int i) { return derive_id({std::to_string(i)}); };
+  for (int i = 0; i < 600'000; ++i)
+    ids.add(id(i), 1);
+  EXPECT_TRUE(ids.perhaps(id(-1), 1)) << "full: everything may have come";
+  auto later = evicted_ids::keep_us + 10;
+  ids.add(id(-2), later);
+  EXPECT_TRUE(ids.perhaps(id(-2), later));
+  EXPECT_FALSE(ids.perhaps(id(-3), 2)) << "what filled it has aged";
 }
 
 } // namespace

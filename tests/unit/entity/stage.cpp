@@ -27,7 +27,7 @@ std::string heard::body() const {
 }
 
 stage::stage(std::uint64_t with_seed, host_limits bounds)
-  : seed(with_seed), limits(bounds), luck(with_seed + 1), dice(with_seed), hosts(with_seed) {
+    : seed(with_seed), limits(bounds), luck(with_seed + 1), dice(with_seed), hosts(with_seed) {
   kinds.add(probe_kind());
   start();
 }
@@ -38,19 +38,19 @@ stage::~stage() {
 
 void stage::start() {
   db = std::make_unique<memory_store>(
-    rows, memory_options{.mode = memory_options::drive::manual, .attempts = attempts,
-                         .time = &time});
+      rows,
+      memory_options{.mode = memory_options::drive::manual, .attempts = attempts, .time = &time});
   node = std::make_unique<region>(
-    region::dependencies{.db = *db,
-                         .time = time,
-                         .dice = luck,
-                         .kinds = kinds,
-                         .probe = counts,
-                         .limits = limits,
-                         .spawn = hosts.spawner(),
-                         .serving = [this] { return serving; },
-                         .publish = [this](const live_event& e) { events.push_back(e); },
-                         .ticks = ticker::drive::manual});
+      region::dependencies{.db = *db,
+                           .time = time,
+                           .dice = luck,
+                           .kinds = kinds,
+                           .probe = counts,
+                           .limits = limits,
+                           .spawn = hosts.spawner(),
+                           .serving = [this] { return serving; },
+                           .publish = [this](const live_event& e) { events.push_back(e); },
+                           .ticks = ticker::drive::manual});
   db->on_fenced([this](std::vector<shard_id> shards) {
     for (auto shard : shards)
       node->drop(shard, "fenced");

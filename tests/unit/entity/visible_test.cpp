@@ -75,11 +75,10 @@ struct shy_probe : ledger_probe {
 };
 
 std::unique_ptr<kind> shy_kind() {
-  presenter<shy_probe> show{
-    [](const probe::State& now, const entity_ref&, std::uint64_t) {
-      return "{\"sum\":" + std::to_string(now.sum()) + "}";
-    },
-    [](const probe::Answer&) { return std::string{"{}"}; }};
+  presenter<shy_probe> show{[](const probe::State& now, const entity_ref&, std::uint64_t) {
+                              return "{\"sum\":" + std::to_string(now.sum()) + "}";
+                            },
+                            [](const probe::Answer&) { return std::string{"{}"}; }};
   return std::make_unique<kind_of<shy_probe>>(show);
 }
 
@@ -87,9 +86,8 @@ std::size_t listed(stage& s) {
   std::optional<std::size_t> count;
   list_query all;
   all.kind = "probe";
-  s.db->list(all, [&](std::variant<page, error> found) {
-    count = std::get<page>(found).items.size();
-  });
+  s.db->list(all,
+             [&](std::variant<page, error> found) { count = std::get<page>(found).items.size(); });
   s.settle();
   return count.value_or(999);
 }

@@ -52,10 +52,10 @@ TEST(feed_token, that_is_not_ours_is_refused) {
   auto good = one.text();
   for (std::string text :
        {std::string{}, std::string{"f1"}, std::string{"7"}, "f2" + good.substr(2), good + "!",
-        std::string{"f1.AQ"},                              // a skip without a position
-        std::string{"f1.gA"},                              // a number that breaks off
-        std::string{"f1.gAIB"},                            // 256 shards skipped: none is left
-        "f1." + std::string(9000, 'A'),                    // longer than any of ours
+        std::string{"f1.AQ"},           // a skip without a position
+        std::string{"f1.gA"},           // a number that breaks off
+        std::string{"f1.gAIB"},         // 256 shards skipped: none is left
+        "f1." + std::string(9000, 'A'), // longer than any of ours
         std::string{"f1.gICAgICAgICAgICAgAE"}, good.substr(0, good.size() - 1)})
     EXPECT_FALSE(feed_token::parse(text)) << text;
 }

@@ -39,7 +39,7 @@ TEST_F(hub_test, topics_that_do_not_exist_are_refused_with_a_sentence) {
   }
   auto named = entity(1).str();
   for (auto [topic, after] : std::vector<std::pair<std::string, std::string>>{
-         {named, "x"}, {named, "-1"}, {named, "1 "}, {"feed", "1"}, {"feed", "f1.!"}}) {
+           {named, "x"}, {named, "-1"}, {named, "1 "}, {"feed", "1"}, {"feed", "f1.!"}}) {
     auto wrong = subscribe(topic, who, after);
     ASSERT_TRUE(wrong) << topic << ' ' << after;
     EXPECT_EQ(wrong->field, "after");

@@ -2,9 +2,9 @@
 #include "gateways/http/prometheus_probe.hpp"
 #include "persistence/audit/prometheus_audit.hpp"
 
+#include <gtest/gtest.h>
 #include <filesystem>
 #include <fstream>
-#include <gtest/gtest.h>
 #include <map>
 #include <regex>
 #include <set>

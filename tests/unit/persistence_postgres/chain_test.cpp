@@ -28,8 +28,8 @@ transfer some_transfer() {
 }
 
 link some_link(std::string_view payload) {
-  return {513, 0x0102030405060708, 9, "probe", derive_id({"e"}), 11, "probe.noted", -5, "सीता",
-          payload};
+  return {513, 0x0102030405060708, 9,  "probe", derive_id({"e"}),
+          11,  "probe.noted",      -5, "सीता",  payload};
 }
 
 TEST(chain, a_link_has_the_frozen_layout) {
@@ -39,17 +39,17 @@ TEST(chain, a_link_has_the_frozen_layout) {
   add_marks(commit, {t}, {});
   const auto payload = commit.SerializeAsString();
   const auto row_digest = sha256(be(0, 4) + t.credit.raw() + be(1'234, 8));
-  const auto marks = t.purpose.raw() + t.debit.raw() + "NPR" + be(0, 4) + be(0, 4) + be(1, 4)
-                     + be(1'234, 8) + std::string{view(row_digest)} + be(5, 4) + "batch"
-                     + t.credit_owner.id.raw();
+  const auto marks = t.purpose.raw() + t.debit.raw() + "NPR" + be(0, 4) + be(0, 4) + be(1, 4) +
+                     be(1'234, 8) + std::string{view(row_digest)} + be(5, 4) + "batch" +
+                     t.credit_owner.id.raw();
   EXPECT_EQ(transfers_digest(payload), sha256(marks));
 
   const auto before = sha256("before");
-  const auto bytes = std::string{view(before)} + "rahat-chain-1" + be(513, 2)
-                     + be(0x0102030405060708, 8) + be(9, 8) + be(5, 4) + "probe"
-                     + derive_id({"e"}).raw() + be(11, 8) + be(11, 4) + "probe.noted"
-                     + std::string(7, '\xff') + "\xfb" + be(12, 4) + "सीता"
-                     + std::string{view(sha256(payload))} + std::string{view(sha256(marks))};
+  const auto bytes = std::string{view(before)} + "rahat-chain-1" + be(513, 2) +
+                     be(0x0102030405060708, 8) + be(9, 8) + be(5, 4) + "probe" +
+                     derive_id({"e"}).raw() + be(11, 8) + be(11, 4) + "probe.noted" +
+                     std::string(7, '\xff') + "\xfb" + be(12, 4) + "सीता" +
+                     std::string{view(sha256(payload))} + std::string{view(sha256(marks))};
   EXPECT_EQ(next(before, some_link(payload)), sha256(bytes));
 }
 

@@ -12,13 +12,14 @@ TEST(column, an_int4_array_is_what_array_recv_reads) {
   column c{column::type::int4};
   c.int4(1);
   c.int4(-2);
-  const auto expected = "\0\0\0\1"     // one dimension
-                        "\0\0\0\0"     // no nulls
-                        "\0\0\0\x17"   // int4
-                        "\0\0\0\2"     // two elements
-                        "\0\0\0\1"     // counted from one
-                        "\0\0\0\4\0\0\0\1"
-                        "\0\0\0\4\xff\xff\xff\xfe"s;
+  const auto expected =
+      "\0\0\0\1"   // one dimension
+      "\0\0\0\0"   // no nulls
+      "\0\0\0\x17" // int4
+      "\0\0\0\2"   // two elements
+      "\0\0\0\1"   // counted from one
+      "\0\0\0\4\0\0\0\1"
+      "\0\0\0\4\xff\xff\xff\xfe"s;
   EXPECT_EQ(c.wire(), expected);
 }
 
@@ -42,9 +43,10 @@ TEST(column, days_count_from_2000_and_round_down) {
   c.day(946'684'800'000'000); // 2000-01-01T00:00:00Z
   c.day(946'684'799'999'999);
   c.day(-1); // 1969-12-31
-  EXPECT_EQ(c.wire().substr(20), "\0\0\0\4\0\0\0\0"
-                                 "\0\0\0\4\xff\xff\xff\xff"
-                                 "\0\0\0\4\xff\xff\xd5\x32"s);
+  EXPECT_EQ(c.wire().substr(20),
+            "\0\0\0\4\0\0\0\0"
+            "\0\0\0\4\xff\xff\xff\xff"
+            "\0\0\0\4\xff\xff\xd5\x32"s);
 }
 
 } // namespace

@@ -7,11 +7,11 @@ namespace rahat::pg {
 namespace {
 
 TEST(failure, only_rows_make_a_batch_guilty) {
-  for (const auto* state : {"23505", "22P02", "22021", "22003", "23514", "54000", "RH002", "P0001",
-                            ""})
+  for (const auto* state :
+       {"23505", "22P02", "22021", "22003", "23514", "54000", "RH002", "P0001", ""})
     EXPECT_EQ(class_of(state), failure_class::guilty) << state;
-  for (const auto* state : {"40001", "40P01", "53100", "53200", "55P03", "57014", "58030", "25006",
-                            "42501", "42883"})
+  for (const auto* state :
+       {"40001", "40P01", "53100", "53200", "55P03", "57014", "58030", "25006", "42501", "42883"})
     EXPECT_EQ(class_of(state), failure_class::again) << state;
   for (const auto* state : {"57P01", "57P02", "57P03", "08006", "08003"})
     EXPECT_EQ(class_of(state), failure_class::in_doubt) << state;

@@ -40,8 +40,8 @@ TEST(work_queue, goes_round_the_entities_and_keeps_each_ones_order) {
   q.push(commit_of(2, 1));
   EXPECT_EQ(q.commits(), 4u);
   const auto r = q.take(wide);
-  EXPECT_EQ(taken(r), (decltype(taken(r)){
-                        {entity(1), 1}, {entity(2), 1}, {entity(1), 2}, {entity(1), 3}}));
+  EXPECT_EQ(taken(r),
+            (decltype(taken(r)){{entity(1), 1}, {entity(2), 1}, {entity(1), 2}, {entity(1), 3}}));
   EXPECT_TRUE(q.empty());
   EXPECT_EQ(q.commits(), 0u);
 }

@@ -151,8 +151,8 @@ TEST_F(batches, one_member_can_be_read) {
   EXPECT_EQ(one.number("balance_minor"), 40);
   EXPECT_EQ(one.text("personal"), "open");
   EXPECT_THAT(bed.get(at + wallet_of(batch, 4).str(), "reader").body, Not(HasSubstr("Asha")));
-  for (auto& unknown : {wallet_of(batch, 8).str(), wallet_of(id_of("other"), 1).str(),
-                        std::string("42")})
+  for (auto& unknown :
+       {wallet_of(batch, 8).str(), wallet_of(id_of("other"), 1).str(), std::string("42")})
     EXPECT_EQ(bed.get(at + unknown, "maker").status, 404u) << unknown;
 }
 

@@ -1,5 +1,6 @@
 #include "supervision/supervisor.hpp"
 
+#include <gtest/gtest.h>
 #include <atomic>
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
@@ -7,7 +8,6 @@
 #include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
 #include <condition_variable>
-#include <gtest/gtest.h>
 #include <mutex>
 
 namespace rahat {

@@ -6,7 +6,7 @@ namespace rahat::tidy {
 const std::vector<layer>& layers() {
   static const std::vector<layer> all = {
       {"actors/",
-       {"actors/*.pb.h", "runtime/decider/", "runtime/wire/*.pb.h"},
+       {"actors/*.pb.h", "actors/shared/", "runtime/decider/", "runtime/wire/*.pb.h"},
        "a kind sees Protobuf messages and the decider types only"},
       {"runtime/",
        {"runtime/", "supervision/"},
