@@ -11,12 +11,12 @@ namespace rahat::bench {
 
 /// What the command line says, for every benchmark.
 struct settings {
-  unsigned rounds = 3;             // of each side, alternating; the median counts
-  unsigned seconds = 5;            // of load a side and round, where a rate is measured
-  std::uint64_t lines = 1'000'000; // of a pay list
+  unsigned rounds = 3;              // of each side, alternating; the median counts
+  unsigned seconds = 5;             // of load a side and round, where a rate is measured
+  std::uint64_t lines = 1'000'000;  // of a pay list
   std::uint64_t entities = 100'000; // in the journal, for recovery
-  std::string rahatd;              // the node's program
-  std::string examples;            // the folder with the register
+  std::string rahatd;               // the node's program
+  std::string examples;             // the folder with the register
 };
 
 /// One program of the suite: measures both sides and reports one row a figure.

@@ -51,10 +51,10 @@ bench_node::bench_node(const settings& how) : program_(how.rahatd), data_(make_f
   auto admin = ctl::client{node_->internal_url(), first_line(data_ + "/admin.token")};
   auto token_for = [&](const char* user, const char* role) {
     json::object body{{"user", user}, {"role", role}};
-    return text_of(ask(admin, {.method = "POST",
-                               .path = "/internal/v1/tokens",
-                               .body = json::serialize(body)}),
-                   "token");
+    return text_of(
+        ask(admin,
+            {.method = "POST", .path = "/internal/v1/tokens", .body = json::serialize(body)}),
+        "token");
   };
   maker_token_ = token_for("bench-maker", "maker");
   checker_token_ = token_for("bench-checker", "checker");
@@ -100,8 +100,8 @@ json::value bench_node::ask(ctl::client& who, const ctl::call& what) {
     throw std::runtime_error(got.fault);
   auto document = ctl::parse_json(got.body);
   if (!got.ok() || !document)
-    throw std::runtime_error(what.method + " " + what.path + " got " + std::to_string(got.status)
-                             + ": " + got.body);
+    throw std::runtime_error(what.method + " " + what.path + " got " + std::to_string(got.status) +
+                             ": " + got.body);
   return *document;
 }
 
@@ -172,7 +172,7 @@ std::vector<std::string> bench_node::make_projects(std::size_t count) {
   std::vector<std::string> ids;
   for (std::size_t i = 0; i < count; ++i) {
     json::object body{
-      {"name", "Project " + std::to_string(i)}, {"type", "cash"}, {"currency", "NPR"}};
+        {"name", "Project " + std::to_string(i)}, {"type", "cash"}, {"currency", "NPR"}};
     ids.push_back(text_of(post("/v2/projects", json::serialize(body)), "id"));
     post("/v2/projects/" + ids.back() + "/activate");
   }
@@ -182,8 +182,8 @@ std::vector<std::string> bench_node::make_projects(std::size_t count) {
 std::string text_of(const json::value& view, std::string_view name) {
   auto* found = ctl::member(view, name);
   if (found == nullptr || !found->is_string())
-    throw std::runtime_error("an answer has no " + std::string{name} + ": "
-                             + json::serialize(view));
+    throw std::runtime_error("an answer has no " + std::string{name} + ": " +
+                             json::serialize(view));
   return std::string{found->as_string()};
 }
 

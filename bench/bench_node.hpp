@@ -4,11 +4,11 @@
 #include "apps/rahatctl/demo_node.hpp"
 #include "bench/bench.hpp"
 
+#include <sys/types.h>
 #include <boost/json/value.hpp>
 #include <memory>
 #include <optional>
 #include <string>
-#include <sys/types.h>
 #include <vector>
 
 namespace rahat::bench {

@@ -2,9 +2,9 @@
 #include "bench/process.hpp"
 
 #include <libpq-fe.h>
+#include <unistd.h>
 #include <memory>
 #include <stdexcept>
-#include <unistd.h>
 
 /// A disbursement to everybody of the register, from approved to completed, against the fastest
 /// thing that Postgres offers for the same rows: one COPY into the same server.
@@ -28,14 +28,14 @@ answer run(PGconn* on, const char* statement, ExecStatusType wanted) {
 class copy_yardstick {
 public:
   explicit copy_yardstick(const bench_node& node)
-    : to_(PQconnectdb(node.conninfo().c_str()), &PQfinish) {
+      : to_(PQconnectdb(node.conninfo().c_str()), &PQfinish) {
     run(to_.get(), "CREATE SCHEMA yardstick", PGRES_COMMAND_OK);
   }
 
   /// Takes a disbursement's transfers as the text that a client would prepare.
   void prepare(const std::string& list) {
-    auto statement = "COPY (SELECT * FROM transfer WHERE purpose = '" + list
-                     + "' ORDER BY line) TO STDOUT";
+    auto statement =
+        "COPY (SELECT * FROM transfer WHERE purpose = '" + list + "' ORDER BY line) TO STDOUT";
     run(to_.get(), statement.c_str(), PGRES_COPY_OUT);
     text_.clear();
     for (;;) {
@@ -87,8 +87,8 @@ private:
 
 void check_paid(const distribution& all) {
   if (auto there = all.transfers(); there != all.lines())
-    throw std::runtime_error("a completed disbursement of " + std::to_string(all.lines())
-                             + " lines made " + std::to_string(there) + " transfers");
+    throw std::runtime_error("a completed disbursement of " + std::to_string(all.lines()) +
+                             " lines made " + std::to_string(there) + " transfers");
 }
 
 } // namespace
@@ -118,8 +118,8 @@ std::vector<measurement> bulk_pay(const settings& how) {
     copied.push_back(lines / copy.load());
     cpu = cpu_seconds(node.pid()) + own_cpu_seconds(::getpid()) - cpu;
     copied_us.push_back(cpu / lines * 1e6);
-    say("round " + std::to_string(round) + ": lock " + std::to_string(lock) + ", pay "
-        + std::to_string(pay) + ", COPY " + std::to_string(copied.back()) + " lines/s");
+    say("round " + std::to_string(round) + ": lock " + std::to_string(lock) + ", pay " +
+        std::to_string(pay) + ", COPY " + std::to_string(copied.back()) + " lines/s");
   }
   return {{"bulk_pay", median(paid), "lines/s", median(copied), at_least(0.7)},
           {"bulk_pay_cpu", median(paid_us), "us/line", median(copied_us), {}},

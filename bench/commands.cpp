@@ -88,9 +88,9 @@ std::vector<measurement> commands(const settings& how) {
     measure(node, on_many, how.seconds, all);
     measure_pgbench(node, script, how.seconds, pgbench);
     measure(node, on_one, how.seconds, hot);
-    say("round " + std::to_string(round + 1) + ": many " + std::to_string(all.per_second.back())
-        + ", pgbench " + std::to_string(pgbench.per_second.back()) + ", one "
-        + std::to_string(hot.per_second.back()) + " commands/s");
+    say("round " + std::to_string(round + 1) + ": many " + std::to_string(all.per_second.back()) +
+        ", pgbench " + std::to_string(pgbench.per_second.back()) + ", one " +
+        std::to_string(hot.per_second.back()) + " commands/s");
   }
   auto rate = median(pgbench.per_second);
   auto cpu = median(pgbench.postgres_us);

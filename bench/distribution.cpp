@@ -21,12 +21,12 @@ constexpr double give_up_seconds = 300;
 } // namespace
 
 distribution::distribution(bench_node& node, const settings& how, std::uint64_t lines)
-  : node_(node) {
+    : node_(node) {
   auto homes = ctl::read_demo_register(how.examples, lines);
   lines_ = homes.households;
   amount_minor_ = homes.amount_minor;
   project_ = text_of(
-    node_.post("/v2/projects", R"({"name":"Bench","type":"cash","currency":"GHS"})"), "id");
+      node_.post("/v2/projects", R"({"name":"Bench","type":"cash","currency":"GHS"})"), "id");
   node_.post("/v2/projects/" + project_ + "/activate");
   auto began = now_seconds();
   auto upload = node_.upload("/v2/projects/" + project_ + "/uploads?mode=all", homes.csv);
@@ -45,8 +45,7 @@ distribution::distribution(bench_node& node, const settings& how, std::uint64_t 
 }
 
 double distribution::lock() {
-  json::object money{
-    {"amount_minor", amount_minor_}, {"currency", "GHS"}, {"reference", "bench"}};
+  json::object money{{"amount_minor", amount_minor_}, {"currency", "GHS"}, {"reference", "bench"}};
   node_.post("/v2/projects/" + project_ + "/fundings", json::serialize(money));
   json::object draft{{"project_id", project_}, {"name", "Bench"}};
   disbursement_ = text_of(node_.post("/v2/disbursements", json::serialize(draft)), "id");

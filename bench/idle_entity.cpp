@@ -5,17 +5,17 @@
 #include "runtime/ports/clock.hpp"
 #include "runtime/ports/random.hpp"
 
+#include <google/protobuf/empty.pb.h>
+#include <google/protobuf/struct.pb.h>
+#include <malloc.h>
+#include <unistd.h>
 #include <atomic>
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <chrono>
 #include <cstdio>
-#include <google/protobuf/empty.pb.h>
-#include <google/protobuf/struct.pb.h>
-#include <malloc.h>
 #include <stdexcept>
 #include <thread>
-#include <unistd.h>
 
 /// What an entity costs in memory beyond its own state: the real host, region and actor of a kind
 /// whose state is empty, over a store that keeps nothing.
@@ -176,7 +176,7 @@ std::vector<measurement> idle_entity(const settings& how) {
   std::vector<double> bytes;
   for (unsigned round = 0; round < how.rounds; ++round) {
     bytes.push_back(
-      std::stod(output_of({"/proc/self/exe", "--count-idle", std::to_string(idle_entities)})));
+        std::stod(output_of({"/proc/self/exe", "--count-idle", std::to_string(idle_entities)})));
     say("round " + std::to_string(round + 1) + ": " + std::to_string(bytes.back()) + " bytes");
   }
   return {{"idle_entity", median(bytes), "bytes", limit_bytes, at_most(1.0)}};

@@ -11,14 +11,14 @@ namespace {
 
 const std::vector<benchmark>& suite() {
   static const std::vector<benchmark> all = {
-    {"bulk_pay", "a pay list from approved to completed, against COPY; and locking it", bulk_pay},
-    {"commands", "durable commands over HTTP, on many entities and on one, against pgbench",
-     commands},
-    {"reads", "GET of one of 1,000 projects, against nginx and a static file", reads},
-    {"idle_entity", "memory of an idle entity beyond its state", idle_entity},
-    {"recovery", "kill -9 while paying: until it pays again; first touch of a cold entity",
-     recovery},
-    {"peak_memory", "the most memory of node and Postgres over a whole run", peak_memory}};
+      {"bulk_pay", "a pay list from approved to completed, against COPY; and locking it", bulk_pay},
+      {"commands", "durable commands over HTTP, on many entities and on one, against pgbench",
+       commands},
+      {"reads", "GET of one of 1,000 projects, against nginx and a static file", reads},
+      {"idle_entity", "memory of an idle entity beyond its state", idle_entity},
+      {"recovery", "kill -9 while paying: until it pays again; first touch of a cold entity",
+       recovery},
+      {"peak_memory", "the most memory of node and Postgres over a whole run", peak_memory}};
   return all;
 }
 
@@ -70,37 +70,39 @@ int run_all(const std::vector<std::string>& names, const settings& how, const st
 }
 
 int run(int argc, char** argv) {
-  CLI::App app{"Measures Rahat against its yardsticks: both sides in one run on this machine, the\n"
-               "median of alternating rounds. Exit code 0: everything ran (bars met or not)."};
+  CLI::App app{
+      "Measures Rahat against its yardsticks: both sides in one run on this machine, the\n"
+      "median of alternating rounds. Exit code 0: everything ran (bars met or not)."};
   settings how{.rahatd = RAHAT_BENCH_NODE, .examples = RAHAT_BENCH_EXAMPLES};
   std::vector<std::string> names;
   std::string file;
   bool list = false;
   std::uint64_t idle = 0;
   app.add_option("NAME", names, "Benchmarks to run; all if none is named")
-    ->check(CLI::Validator(
-      [](std::string& name) { return check_name(name); }, "NAME", "benchmark"));
+      ->check(
+          CLI::Validator([](std::string& name) { return check_name(name); }, "NAME", "benchmark"));
   app.add_flag("--list", list, "Name the benchmarks and stop");
   app.add_option("--json", file, "Write the table as a JSON list to this file, too");
   app.add_option("--rounds", how.rounds, "Rounds of each side")
-    ->check(CLI::Range(1u, 99u))
-    ->capture_default_str();
+      ->check(CLI::Range(1u, 99u))
+      ->capture_default_str();
   app.add_option("--seconds", how.seconds, "Seconds of load a side and round")
-    ->check(CLI::Range(1u, 600u))
-    ->capture_default_str();
+      ->check(CLI::Range(1u, 600u))
+      ->capture_default_str();
   app.add_option("--lines", how.lines, "Lines of the pay list")
-    ->check(CLI::Range(std::uint64_t{1'000}, std::uint64_t{1'000'000}))
-    ->capture_default_str();
+      ->check(CLI::Range(std::uint64_t{1'000}, std::uint64_t{1'000'000}))
+      ->capture_default_str();
   app.add_option("--entities", how.entities, "Entities in the journal, for recovery")
-    ->check(CLI::Range(std::uint64_t{1'000}, std::uint64_t{1'000'000}))
-    ->capture_default_str();
+      ->check(CLI::Range(std::uint64_t{1'000}, std::uint64_t{1'000'000}))
+      ->capture_default_str();
   app.add_option("--rahatd", how.rahatd, "The node's program")->capture_default_str();
   app.add_option("--examples", how.examples, "Folder with the register")->capture_default_str();
   app.add_option("--count-idle", idle)->group("");
-  app.footer("Examples:\n"
-             "  ./dev bench\n"
-             "  ./dev bench commands reads --json figures.json\n"
-             "  ./dev bench bulk_pay --lines 100000 --rounds 5");
+  app.footer(
+      "Examples:\n"
+      "  ./dev bench\n"
+      "  ./dev bench commands reads --json figures.json\n"
+      "  ./dev bench bulk_pay --lines 100000 --rounds 5");
   CLI11_PARSE(app, argc, argv);
   if (idle > 0)
     return count_idle(idle);

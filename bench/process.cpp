@@ -1,20 +1,20 @@
 #include "bench/process.hpp"
 
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <array>
 #include <atomic>
 #include <csignal>
 #include <cstring>
-#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <netinet/in.h>
-#include <spawn.h>
 #include <sstream>
 #include <stdexcept>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 extern char** environ;
 
@@ -93,7 +93,7 @@ private:
 };
 
 std::vector<std::string> environment(
-  const std::vector<std::pair<std::string, std::string>>& extra) {
+    const std::vector<std::pair<std::string, std::string>>& extra) {
   std::vector<std::string> out;
   for (auto** e = environ; *e != nullptr; ++e)
     out.emplace_back(*e);
@@ -142,8 +142,8 @@ std::string output_of(const std::vector<std::string>& argv,
   words args{argv};
   words variables{environment(extra)};
   pid_t pid = -1;
-  int failed = ::posix_spawnp(&pid, argv[0].c_str(), &actions, nullptr, args.get(),
-                              variables.get());
+  int failed =
+      ::posix_spawnp(&pid, argv[0].c_str(), &actions, nullptr, args.get(), variables.get());
   posix_spawn_file_actions_destroy(&actions);
   ::close(ends[1]);
   std::string text;
@@ -206,8 +206,10 @@ std::string find_program(const std::string& name, const std::string& package,
   for (auto& one : folders)
     if (::access((one + "/" + name).c_str(), X_OK) == 0)
       return one + "/" + name;
-  throw std::runtime_error("there is no " + name + ": ./dev packages installs it, or by hand"
-                           " apt-get install " + package);
+  throw std::runtime_error("there is no " + name +
+                           ": ./dev packages installs it, or by hand"
+                           " apt-get install " +
+                           package);
 }
 
 int free_port() {
@@ -216,8 +218,8 @@ int free_port() {
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t length = sizeof(address);
-  bool good = fd >= 0 && ::bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0
-              && ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) == 0;
+  bool good = fd >= 0 && ::bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0 &&
+              ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) == 0;
   if (fd >= 0)
     ::close(fd);
   if (!good)

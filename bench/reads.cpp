@@ -46,15 +46,17 @@ public:
 
 private:
   std::string settings_text() const {
-    return "daemon off;\nworker_processes 2;\npid " + folder_ + "/nginx.pid;\nerror_log " + folder_
-           + "/error.log;\nevents { worker_connections 1024; }\nhttp {\n  access_log off;\n"
-             "  sendfile on;\n  tcp_nopush on;\n  keepalive_requests 2000000000;\n"
-             "  default_type application/json;\n  client_body_temp_path " + folder_
-           + "/body;\n  proxy_temp_path " + folder_ + "/proxy;\n  fastcgi_temp_path " + folder_
-           + "/fastcgi;\n  uwsgi_temp_path " + folder_ + "/uwsgi;\n  scgi_temp_path " + folder_
-           + "/scgi;\n  server {\n    listen 127.0.0.1:" + std::to_string(port_)
-           + ";\n    root " + folder_ + ";\n    location / { rewrite ^ /body.json break; }\n"
-             "  }\n}\n";
+    return "daemon off;\nworker_processes 2;\npid " + folder_ + "/nginx.pid;\nerror_log " +
+           folder_ +
+           "/error.log;\nevents { worker_connections 1024; }\nhttp {\n  access_log off;\n"
+           "  sendfile on;\n  tcp_nopush on;\n  keepalive_requests 2000000000;\n"
+           "  default_type application/json;\n  client_body_temp_path " +
+           folder_ + "/body;\n  proxy_temp_path " + folder_ + "/proxy;\n  fastcgi_temp_path " +
+           folder_ + "/fastcgi;\n  uwsgi_temp_path " + folder_ + "/uwsgi;\n  scgi_temp_path " +
+           folder_ + "/scgi;\n  server {\n    listen 127.0.0.1:" + std::to_string(port_) +
+           ";\n    root " + folder_ +
+           ";\n    location / { rewrite ^ /body.json break; }\n"
+           "  }\n}\n";
   }
 
   void wait_until_up() {
@@ -105,10 +107,12 @@ std::vector<measurement> reads(const settings& how) {
   get_all.run(other.url(), 2);
   side ours, theirs;
   for (unsigned round = 0; round < how.rounds; ++round) {
-    measure(get_all, node.url(), how.seconds, [&] { return own_cpu_seconds(node.pid()); }, ours);
-    measure(get_all, other.url(), how.seconds, [&] { return cpu_seconds(other.pid()); }, theirs);
-    say("round " + std::to_string(round + 1) + ": " + std::to_string(ours.per_second.back())
-        + ", nginx " + std::to_string(theirs.per_second.back()) + " reads/s");
+    measure(
+        get_all, node.url(), how.seconds, [&] { return own_cpu_seconds(node.pid()); }, ours);
+    measure(
+        get_all, other.url(), how.seconds, [&] { return cpu_seconds(other.pid()); }, theirs);
+    say("round " + std::to_string(round + 1) + ": " + std::to_string(ours.per_second.back()) +
+        ", nginx " + std::to_string(theirs.per_second.back()) + " reads/s");
   }
   return {{"reads", median(ours.per_second), "reads/s", median(theirs.per_second), at_least(0.7)},
           {"reads_cpu", median(ours.cpu_us), "us/read", median(theirs.cpu_us), at_most(1.5)},

@@ -62,18 +62,22 @@ double kill_and_resume(bench_node& node, distribution& all) {
   auto done = all.wait_completed(began);
   auto after = all.transfers();
   if (after != all.lines())
-    throw std::runtime_error("after the crash " + std::to_string(after) + " transfers were made"
-                             " for " + std::to_string(all.lines()) + " lines");
-  say("killed at " + std::to_string(before) + " of " + std::to_string(all.lines())
-      + " lines; ready after " + std::to_string(ready) + " s, paying again after "
-      + std::to_string(resumed) + " s, completed after " + std::to_string(done) + " s");
+    throw std::runtime_error("after the crash " + std::to_string(after) +
+                             " transfers were made"
+                             " for " +
+                             std::to_string(all.lines()) + " lines");
+  say("killed at " + std::to_string(before) + " of " + std::to_string(all.lines()) +
+      " lines; ready after " + std::to_string(ready) + " s, paying again after " +
+      std::to_string(resumed) + " s, completed after " + std::to_string(done) + " s");
   return resumed;
 }
 
 /// The 99th percentile of first reads, in milliseconds. Each of them is in the journal only.
 double touch_cold(const bench_node& node) {
-  auto ids = node.column("SELECT id FROM query WHERE kind = 'project' AND doc->>'name' = 'Filler'"
-                         " ORDER BY random() LIMIT " + std::to_string(touched));
+  auto ids = node.column(
+      "SELECT id FROM query WHERE kind = 'project' AND doc->>'name' = 'Filler'"
+      " ORDER BY random() LIMIT " +
+      std::to_string(touched));
   ctl::client asking{node.url(), node.token()};
   asking.get("/v2/projects?limit=1"); // connects
   std::vector<double> took;

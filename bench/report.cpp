@@ -56,9 +56,10 @@ double median(std::vector<double> of) {
 }
 
 void print_table(std::ostream& out, const std::vector<measurement>& rows) {
-  out << std::left << std::setw(28) << "name" << std::right << std::setw(12) << "value" << "  "
-      << std::left << std::setw(14) << "unit" << std::right << std::setw(12) << "yardstick"
-      << std::setw(9) << "ratio" << "  bar\n";
+  out << std::left << std::setw(28) << "name" << std::right << std::setw(12) << "value"
+      << "  " << std::left << std::setw(14) << "unit" << std::right << std::setw(12) << "yardstick"
+      << std::setw(9) << "ratio"
+      << "  bar\n";
   for (auto& row : rows) {
     auto ratio = row.ratio();
     out << std::left << std::setw(28) << row.name << std::right << std::setw(12)

@@ -28,8 +28,12 @@ struct measurement {
   std::optional<double> ratio() const;
 };
 
-inline bar at_least(double ratio) { return {bar::side::at_least, ratio}; }
-inline bar at_most(double ratio) { return {bar::side::at_most, ratio}; }
+inline bar at_least(double ratio) {
+  return {bar::side::at_least, ratio};
+}
+inline bar at_most(double ratio) {
+  return {bar::side::at_most, ratio};
+}
 
 /// The middle one; of an even number the lower of the two in the middle. Must not be empty.
 double median(std::vector<double> of);

@@ -11,6 +11,7 @@
 #include "persistence/postgres/pg_store.hpp"
 #include "runtime/decider/account.hpp"
 
+#include <sys/resource.h>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
@@ -18,7 +19,6 @@
 #include <future>
 #include <mutex>
 #include <pqxx/pqxx>
-#include <sys/resource.h>
 
 namespace rahat {
 
@@ -36,8 +36,8 @@ double seconds_since(steady::time_point t) {
 double own_cpu_seconds() {
   rusage r;
   getrusage(RUSAGE_SELF, &r);
-  return static_cast<double>(r.ru_utime.tv_sec + r.ru_stime.tv_sec)
-         + static_cast<double>(r.ru_utime.tv_usec + r.ru_stime.tv_usec) * 1e-6;
+  return static_cast<double>(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
+         static_cast<double>(r.ru_utime.tv_usec + r.ru_stime.tv_usec) * 1e-6;
 }
 
 std::vector<pg::owned_shard> take_all(const std::string& conninfo, generation& now) {
@@ -45,10 +45,9 @@ std::vector<pg::owned_shard> take_all(const std::string& conninfo, generation& n
   now = read_generation(c);
   pqxx::work work{c};
   std::vector<pg::owned_shard> out;
-  for (const auto& r : work.exec_params(
-         "UPDATE shard SET epoch = epoch + 1, generation = $1"
-         " RETURNING shard, epoch, head_position, head_hash",
-         pqxx::binarystring{now.raw()}))
+  for (const auto& r : work.exec_params("UPDATE shard SET epoch = epoch + 1, generation = $1"
+                                        " RETURNING shard, epoch, head_position, head_hash",
+                                        pqxx::binarystring{now.raw()}))
     out.push_back({static_cast<shard_id>(r[0].as<int>()), pg::number_of(r[1]), pg::number_of(r[2]),
                    pg::bytes_of(r[3])});
   work.commit();
@@ -170,8 +169,8 @@ line_rows chunk_of(const uuid& list, const uuid& batch, std::uint32_t first) {
   line_rows out{list, {"batch", batch}, {}};
   out.rows.reserve(chunk_lines);
   for (auto no = first; no < first + chunk_lines; ++no)
-    out.rows.push_back({no, derive_id({"person", std::to_string(no)}), wallet_of(batch, no),
-                        1'000 + no % 500});
+    out.rows.push_back(
+        {no, derive_id({"person", std::to_string(no)}), wallet_of(batch, no), 1'000 + no % 500});
   return out;
 }
 
@@ -219,8 +218,9 @@ void run_lines(pg_store& s, bool pay, std::uint32_t lines) {
 int run(int argc, char** argv) {
   const std::string what = argc > 2 ? argv[1] : "";
   if (what != "commands" && what != "pay" && what != "fill") {
-    std::fprintf(stderr, "usage: writer_bench commands|pay|fill CONNINFO "
-                         "[SECONDS IN_FLIGHT | LINES]\n");
+    std::fprintf(stderr,
+                 "usage: writer_bench commands|pay|fill CONNINFO "
+                 "[SECONDS IN_FLIGHT | LINES]\n");
     return 2;
   }
   pg::store_options how;

@@ -54,7 +54,7 @@ std::vector<setting> runtime_settings() {
       {RAHAT_FIELD(upload.max_bytes), "bytes", "Largest upload; more is refused with 413.", kib,
        64 * gib},
       {RAHAT_FIELD(upload.max_rows), "rows", "Most rows that one upload may have.", 1, 10'000'000},
-      {RAHAT_FIELD(runtime.workers), "threads", "Actor threads; 0 = one for each core.", 0, 256},
+      {RAHAT_FIELD(runtime.workers), "threads", "Actor threads; 0 = one fewer than cores.", 0, 256},
       {RAHAT_FIELD(runtime.max_resident_entities), "entities",
        "Entities kept in memory; beyond it the longest unused ones leave.", 1'000, 100'000'000},
       {RAHAT_FIELD(runtime.passivate_after_s), "s",

@@ -43,7 +43,7 @@ constexpr std::uint32_t max_parked_at_start = 100'000;
 
 caf::actor_system_config& with_threads(caf::actor_system_config& c, std::int64_t workers) {
   auto threads = workers > 0 ? static_cast<std::size_t>(workers)
-                             : std::max<std::size_t>(1, std::thread::hardware_concurrency());
+                             : std::max<std::size_t>(2, std::thread::hardware_concurrency()) - 1;
   c.set("scheduler.max-threads", threads);
   c.set("scheduler.max-throughput", std::size_t{64}); // then the next actor has its turn
   // Waking a sleeping worker costs more than most turns: stealing workers poll a while first.
@@ -172,6 +172,9 @@ void node::parts::open_store() {
   how.now = now;
   how.writers = static_cast<unsigned>(settings.persistence.writers);
   how.readers = static_cast<unsigned>(settings.persistence.readers);
+  how.batch_rows = static_cast<std::size_t>(settings.persistence.batch_rows);
+  how.batch_bytes = static_cast<std::size_t>(settings.persistence.batch_bytes);
+  how.writer_bytes = settings.persistence.queue_bytes;
   how.time = &time;
   how.chance = &dice;
   how.probe = &counted.store();

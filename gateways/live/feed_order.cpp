@@ -1,5 +1,7 @@
 #include "gateways/live/feed_order.hpp"
 
+#include <algorithm>
+
 namespace rahat::live {
 
 namespace {
@@ -102,14 +104,13 @@ std::optional<feed_token> feed_token::parse(std::string_view text) {
   return token;
 }
 
-void feed_order::start_at(shard_id shard, std::uint64_t position, const emit& out) {
+void feed_order::start_at(shard_id shard, std::uint64_t position) {
   auto& s = shards_[shard];
   if (s.started)
     return;
   s.started = true;
-  s.last = position;
-  token_.positions[shard] = position;
-  flush(s, out);
+  s.last = s.waiting.empty() ? position : std::min(position, s.waiting.begin()->first - 1);
+  token_.positions[shard] = s.last;
 }
 
 void feed_order::add(const live_event& event, const emit& out) {
@@ -118,12 +119,13 @@ void feed_order::add(const live_event& event, const emit& out) {
     return; // announced already, or fetched from the journal before its host spoke
   s.waiting.emplace(event.position, event);
   if (s.started)
-    flush(s, out);
-  else if (s.waiting.size() > max_waiting)
-    s.waiting.erase(s.waiting.begin());
+    flush(event.shard, out);
+  if (s.waiting.size() > max_waiting)
+    s.waiting.erase(std::prev(s.waiting.end()));
 }
 
-void feed_order::flush(state& s, const emit& out) {
+void feed_order::flush(shard_id shard, const emit& out) {
+  auto& s = shards_[shard];
   while (!s.waiting.empty()) {
     auto first = s.waiting.begin();
     if (first->first > s.last + 1)

@@ -25,19 +25,19 @@ struct feed_token {
 /// announce theirs in any order. Not thread-safe: the hub holds its lock.
 class feed_order {
 public:
-  /// Events of one shard that wait for an earlier one; beyond, the hole is fetched at once.
+  /// Events of one shard that wait for an earlier one. Beyond, the newest are forgotten: the
+  /// journal has them, and the hub asks it when it compares heads.
   static constexpr std::size_t max_waiting = 1'000;
 
   using emit = std::function<void(const live_event&)>;
 
-  /// Puts a shard that has not started into the token, before any shard announces.
-  void expect(shard_id shard, std::uint64_t position) {
-    if (!shards_[shard].started)
-      token_.positions[shard] = position;
-  }
+  /// Where the shard stands now; what is older is not announced, but for events that were added
+  /// before: those are news since the feed was asked for. `flush` says them.
+  void start_at(shard_id shard, std::uint64_t position);
 
-  /// Where the shard stands now; what is older is not announced.
-  void start_at(shard_id shard, std::uint64_t position, const emit& out);
+  /// Says what is next in its shard.
+  void flush(shard_id shard, const emit& out);
+
   bool started(shard_id shard) const { return shards_[shard].started; }
 
   void add(const live_event& event, const emit& out);
@@ -54,8 +54,6 @@ private:
     std::uint64_t last = 0;
     std::map<std::uint64_t, live_event> waiting;
   };
-
-  void flush(state& s, const emit& out);
 
   std::array<state, shard_count> shards_;
   feed_token token_;

@@ -1,5 +1,6 @@
 #include "gateways/live/live_hub.hpp"
 
+#include "gateways/http/problem.hpp"
 #include "runtime/telemetry/time_text.hpp"
 
 #include <charconv>
@@ -55,6 +56,7 @@ void live_hub::stop() {
     std::unique_lock lock{mutex_};
     stopping_ = true;
     topics_.clear();
+    behind_.clear();
   }
   changed_.notify_all();
   if (thread_.joinable())
@@ -83,10 +85,8 @@ void live_hub::to_topic(const std::string& name, const live_event& event) {
     ++it;
     if (!who.replaying)
       continue;
-    if (who.held.size() >= max_held) {
-      who.held.clear();
-      who.again = true; // the replay may be past these shards: it goes round once more
-    }
+    if (who.held.size() >= max_held)
+      who.held.erase(who.held.begin()); // the replay reaches it in the journal
     who.held.push_back(event);
   }
   if (!is_progress(event)) {
@@ -94,54 +94,87 @@ void live_hub::to_topic(const std::string& name, const live_event& event) {
     return;
   }
   for (auto& [key, who] : t.subscribers)
-    if (!who->replaying)
-      who->seq = std::max(who->seq, event.seq);
+    if (!who->replaying && owes(name, *who, event) && !follows(name, *who, event))
+      fall_behind(name, who, event);
   t.progress = event;
   if (time_.steady() - t.progress_sent >= options_.progress_every)
     changed_.notify_one();
 }
 
 void live_hub::send(topic& t, const std::string& name, const live_event& event) {
-  auto text =
-      frame_of(name, event, name == feed_name ? order_.token().text() : std::to_string(event.seq));
+  frame shared; // the same bytes for all who stand where the hub stands
   std::vector<sink*> gone;
-  std::vector<std::shared_ptr<subscriber>> behind;
   for (auto& [key, who] : t.subscribers) {
-    if (who->replaying)
+    if (who->replaying || !owes(name, *who, event))
       continue;
-    if (name != feed_name) {
-      if (event.seq <= who->seq)
-        continue;
-      if (who->seq != 0 && event.seq != who->seq + 1) { // a hole: fetch it before going on
-        who->replaying = true;
-        who->held.push_back(event);
-        behind.push_back(who);
-        continue;
-      }
-      who->seq = event.seq;
+    if (!follows(name, *who, event)) { // a hole: fetch it before going on
+      fall_behind(name, who, event);
+      continue;
     }
-    if (!who->to->push(text))
+    bool alone = name == feed_name && who->positions.positions != order_.token().positions;
+    if (alone || !shared) {
+      auto text = frame_for(name, *who, event);
+      if (!alone)
+        shared = text;
+      if (!who->to->push(std::move(text)))
+        gone.push_back(key);
+    } else if (!who->to->push(shared)) {
       gone.push_back(key);
+    }
   }
   for (auto* key : gone)
     drop(t, key);
-  for (auto& who : behind)
-    replay_entity(name, event.entity, who);
+}
+
+/// False for what the subscriber has had already, live or by a replay.
+bool live_hub::owes(const std::string& name, const subscriber& who, const live_event& event) const {
+  return name == feed_name ? event.position > who.positions.positions[event.shard]
+                           : event.seq > who.seq;
+}
+
+/// True when the event is the subscriber's next; it then stands at it.
+bool live_hub::follows(const std::string& name, subscriber& who, const live_event& event) {
+  if (name == feed_name) {
+    auto& last = who.positions.positions[event.shard];
+    if (event.position != last + 1)
+      return false;
+    last = event.position;
+    return true;
+  }
+  if (who.seq != 0 && event.seq != who.seq + 1)
+    return false;
+  who.seq = event.seq;
+  return true;
+}
+
+/// The journal is asked by our own thread: the store may call back at once, and we hold the lock.
+void live_hub::fall_behind(const std::string& name, const std::shared_ptr<subscriber>& who,
+                           const live_event& event) {
+  who->replaying = true;
+  who->held.push_back(event);
+  behind_.emplace_back(name, who);
+  changed_.notify_one();
+}
+
+live_hub::frame live_hub::frame_for(const std::string& name, const subscriber& who,
+                                    const live_event& event) const {
+  return frame_of(name, event,
+                  name == feed_name ? who.positions.text() : std::to_string(event.seq));
 }
 
 void live_hub::drop(topic& t, sink* who) {
   subscriptions_ -= t.subscribers.erase(who);
 }
 
+/// Without a token: progress.
 live_hub::frame live_hub::frame_of(const std::string& topic, const live_event& e,
                                    std::string token) const {
   std::string data = e.view ? *e.view : "null";
   if (topic == feed_name)
     data = R"({"entity":")" + e.entity.str() + R"(","version":)" + std::to_string(e.seq) +
            R"(,"state":)" + data + "}";
-  const bool progress = token.empty();
-  return make_event(topic, std::move(token), progress ? "progress" : e.type, rfc3339(e.at_us),
-                    data);
+  auto type = token.empty() ? std::string{"progress"} : e.type;
+  return make_event(topic, std::move(token), type, rfc3339(e.at_us), data);
 }
 
 live_hub::frame live_hub::replayed(const std::string& topic, const journal_row& row,
@@ -188,25 +221,19 @@ std::optional<error> live_hub::subscribe(const http::caller&, const std::string&
     auto& t = topics_[name];
     if (t.subscribers.emplace(who->to.get(), who).second)
       ++subscriptions_;
-    if (!entity && t.subscribers.size() == 1) {
-      order_ = feed_order{}; // what happened while nobody listened is not told
+    if (!entity && !feed_active_) {
       feed_active_ = true;
       first_feed = true;
     }
+    if (!entity && !after) { // from here on, which is only known once the heads have been read
+      who->unplaced = !order_.started(0);
+      who->positions = order_.token();
+    }
   }
-  // A replay of the feed begins once live events are taken: between the two nothing can be missed.
-  auto start = [this, who](bool heads_known) {
-    if (!heads_known)
-      leave(who->to); // the client reconnects with its token
-    else if (who->replaying)
-      replay_feed(who);
-  };
-  if (who->replaying && entity)
-    replay_entity(name, *entity, who);
-  else if (first_feed)
-    check_heads(start);
-  else if (!entity)
-    start(true);
+  if (first_feed)
+    check_heads();
+  if (who->replaying)
+    replay(name, who);
   return std::nullopt;
 }
 
@@ -216,9 +243,22 @@ void live_hub::leave(const std::shared_ptr<sink>& to) {
     subscriptions_ -= it->second.subscribers.erase(to.get());
     it = it->second.subscribers.empty() ? topics_.erase(it) : std::next(it);
   }
+  if (feed_active_ && !topics_.contains(feed_name)) {
+    feed_active_ = false; // nobody is told; the next who follows it begins anew
+    order_ = {};
+    ++feed_round_;
+  }
 }
 
 // -- replaying --------------------------------------------------------------------------
+
+void live_hub::replay(const std::string& name, const std::shared_ptr<subscriber>& who) {
+  who->shard = 0;
+  if (auto entity = entity_of(name, options_.kinds))
+    replay_entity(name, *entity, who);
+  else
+    replay_feed(who);
+}
 
 void live_hub::replay_entity(const std::string& name, entity_ref entity,
                              std::shared_ptr<subscriber> who) {
@@ -229,14 +269,13 @@ void live_hub::replay_entity(const std::string& name, entity_ref entity,
                 if (!still)
                   return;
                 auto* page = std::get_if<std::vector<journal_row>>(&rows);
-                if (page == nullptr) {
-                  leave(who->to); // the client reconnects with its token
-                  return;
-                }
+                if (page == nullptr)
+                  return cannot_replay(name, who);
                 for (auto& row : *page) {
                   who->seq = row.seq;
-                  if (!options_.progress_types.contains(row.type))
-                    who->to->push(replayed(name, row, std::to_string(row.seq)));
+                  if (!options_.progress_types.contains(row.type) &&
+                      !who->to->push(replayed(name, row, std::to_string(row.seq))))
+                    return leave(who->to);
                 }
                 if (page->size() == replay_page)
                   replay_entity(name, entity, who);
@@ -253,14 +292,13 @@ void live_hub::replay_feed(std::shared_ptr<subscriber> who) {
         if (!still)
           return;
         auto* page = std::get_if<std::vector<journal_row>>(&rows);
-        if (page == nullptr) {
-          leave(who->to);
-          return;
-        }
+        if (page == nullptr)
+          return cannot_replay(feed_name, who);
         for (auto& row : *page) {
           who->positions.positions[row.shard] = row.position;
-          if (!options_.progress_types.contains(row.type))
-            who->to->push(replayed(feed_name, row, who->positions.text()));
+          if (!options_.progress_types.contains(row.type) &&
+              !who->to->push(replayed(feed_name, row, who->positions.text())))
+            return leave(who->to);
         }
         if (page->size() < replay_page)
           ++who->shard;
@@ -271,38 +309,39 @@ void live_hub::replay_feed(std::shared_ptr<subscriber> who) {
       });
 }
 
+/// Silence would look like nothing happening: the client is told to come back.
+void live_hub::cannot_replay(const std::string& name, const std::shared_ptr<subscriber>& who) {
+  error why{errc::unavailable,
+            "the journal cannot be read now: connect again and resume after the last token",
+            {}};
+  who->to->push(make_event(name, "", "error", rfc3339(time_.now_us()), http::problem(why).body));
+  leave(who->to);
+}
+
+/// What was held meanwhile follows. Where it does not (too much was held, or the journal was read
+/// before a commit that the hub has told others of), the journal is read once more.
 void live_hub::caught_up(const std::string& name, const std::shared_ptr<subscriber>& who) {
-  std::optional<entity_ref> entity = entity_of(name, options_.kinds);
+  auto entity = entity_of(name, options_.kinds);
   bool again = false;
   {
     std::unique_lock lock{mutex_};
-    again = std::exchange(who->again, false);
-    who->replaying = again;
-    for (auto& event : std::exchange(who->held, {})) {
-      if (again)
-        break; // they are in the journal
-      bool seen =
-          entity ? event.seq <= who->seq : event.position <= who->positions.positions[event.shard];
-      if (seen)
+    auto held = std::exchange(who->held, {});
+    for (auto event = held.begin(); event != held.end() && !again; ++event) {
+      if (!owes(name, *who, *event))
         continue;
-      // The hub's own token is past all that was held: a client that leaves between two of them
-      // would miss the second.
-      if (entity)
-        who->seq = event.seq;
-      else
-        who->positions.positions[event.shard] = event.position;
-      if (!is_progress(event))
-        who->to->push(
-            frame_of(name, event, entity ? std::to_string(event.seq) : who->positions.text()));
+      again = !follows(name, *who, *event);
+      if (again)
+        who->held.assign(event, held.end());
+      else if (!is_progress(*event))
+        who->to->push(frame_for(name, *who, *event));
     }
+    for (shard_id shard = 0; !entity && !again && shard < shard_count; ++shard)
+      again = order_.started(shard) && order_.position(shard) > who->positions.positions[shard];
+    who->replaying = again;
   }
-  if (again && entity)
-    return replay_entity(name, *entity, who);
-  if (again) {
-    who->shard = 0;
-    return replay_feed(who);
-  }
-  if (entity)
+  if (again)
+    replay(name, who);
+  else if (entity)
     send_state(name, *entity, who);
 }
 
@@ -325,6 +364,11 @@ void live_hub::run() {
     changed_.wait_for(lock, options_.progress_every);
     if (stopping_)
       return;
+    auto behind = std::exchange(behind_, {});
+    lock.unlock();
+    for (auto& [name, who] : behind)
+      replay(name, who);
+    lock.lock();
     flush_progress();
     if (!feed_active_ || time_.steady() < next_check)
       continue;
@@ -352,50 +396,60 @@ void live_hub::flush_progress() {
   }
 }
 
-void live_hub::check_heads(std::function<void(bool)> then) {
-  db_.heads([this, alive = std::weak_ptr<bool>(alive_),
-             then = std::move(then)](outcome<std::vector<shard_head>> heads) {
-    auto still = alive.lock();
-    if (!still)
-      return;
-    auto* all = std::get_if<std::vector<shard_head>>(&heads);
-    if (all == nullptr) {
-      if (then)
-        then(false);
-      return;
-    }
-    std::vector<std::pair<shard_id, std::uint64_t>> behind;
-    {
-      std::unique_lock lock{mutex_};
-      auto emit = [this](const live_event& e) { to_topic(feed_name, e); };
-      for (auto& head : *all) // before the first event, so that its token names every shard
-        order_.expect(head.shard, head.position);
-      for (auto& head : *all) {
-        if (!order_.started(head.shard))
-          order_.start_at(head.shard, head.position, emit);
-        else if (order_.position(head.shard) < head.position)
-          behind.emplace_back(head.shard, order_.position(head.shard));
-      }
-    }
-    for (auto [shard, after] : behind)
-      fetch_hole(shard, after);
-    if (then)
-      then(true);
-  });
+void live_hub::check_heads() {
+  std::uint64_t round = 0;
+  {
+    std::unique_lock lock{mutex_};
+    round = feed_round_;
+  }
+  db_.heads(
+      [this, round, alive = std::weak_ptr<bool>(alive_)](outcome<std::vector<shard_head>> heads) {
+        auto still = alive.lock();
+        auto* all = std::get_if<std::vector<shard_head>>(&heads);
+        if (!still || all == nullptr)
+          return;
+        std::vector<std::pair<shard_id, std::uint64_t>> behind;
+        {
+          std::unique_lock lock{mutex_};
+          if (round != feed_round_)
+            return;
+          start_feed(*all);
+          for (auto& head : *all)
+            if (order_.position(head.shard) < head.position)
+              behind.emplace_back(head.shard, order_.position(head.shard));
+        }
+        for (auto [shard, after] : behind)
+          fetch_hole(shard, after, round);
+      });
 }
 
-void live_hub::fetch_hole(shard_id shard, std::uint64_t after) {
-  db_.journal(shard, after, replay_page,
-              [this, alive = std::weak_ptr<bool>(alive_)](outcome<std::vector<journal_row>> rows) {
-                auto still = alive.lock();
-                auto* page = std::get_if<std::vector<journal_row>>(&rows);
-                if (!still || page == nullptr)
-                  return;
-                std::unique_lock lock{mutex_};
-                for (auto& row : *page)
-                  order_.add(event_of(row),
-                             [this](const live_event& e) { to_topic(feed_name, e); });
-              });
+/// Now it is known where the feed stands: who follows it from now on is placed there.
+void live_hub::start_feed(const std::vector<shard_head>& heads) {
+  if (order_.started(0))
+    return;
+  for (auto& head : heads)
+    order_.start_at(head.shard, head.position);
+  for (auto& [key, who] : topics_[feed_name].subscribers)
+    if (std::exchange(who->unplaced, false))
+      who->positions = order_.token();
+  for (auto& head : heads)
+    order_.flush(head.shard, [this](const live_event& e) { to_topic(feed_name, e); });
+}
+
+void live_hub::fetch_hole(shard_id shard, std::uint64_t after, std::uint64_t round) {
+  db_.journal(
+      shard, after, replay_page,
+      [this, round, alive = std::weak_ptr<bool>(alive_)](outcome<std::vector<journal_row>> rows) {
+        auto still = alive.lock();
+        auto* page = std::get_if<std::vector<journal_row>>(&rows);
+        if (!still || page == nullptr)
+          return;
+        std::unique_lock lock{mutex_};
+        if (round != feed_round_)
+          return;
+        for (auto& row : *page)
+          order_.add(event_of(row), [this](const live_event& e) { to_topic(feed_name, e); });
+      });
 }
 
 } // namespace rahat::live

@@ -8,7 +8,6 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -55,10 +54,10 @@ private:
   struct subscriber {
     std::shared_ptr<sink> to;
     std::uint64_t seq = 0;        // entity topics: the last one sent
-    feed_token positions;         // feed: where the replay stands
+    feed_token positions;         // feed: the last one sent of each shard
+    bool unplaced = false;        // feed: follows from now on, and now is not known yet
     bool replaying = false;       // older ones are being fetched; new ones wait
-    std::vector<live_event> held; // bounded by max_held; beyond, `again`
-    bool again = false;           // some were not held: replay once more
+    std::vector<live_event> held; // bounded by max_held
     shard_id shard = 0;           // feed: of the replay
   };
 
@@ -75,20 +74,27 @@ private:
   void send(topic& t, const std::string& name, const live_event& event);
   void drop(topic& t, sink* who);
   bool is_progress(const live_event& e) const { return options_.progress_types.contains(e.type); }
-  /// An empty token makes it progress.
   frame frame_of(const std::string& topic, const live_event& event, std::string token) const;
   frame replayed(const std::string& topic, const journal_row& row, std::string token) const;
 
   void replay_entity(const std::string& name, entity_ref entity, std::shared_ptr<subscriber> who);
   void replay_feed(std::shared_ptr<subscriber> who);
+  bool owes(const std::string& name, const subscriber& who, const live_event& event) const;
+  bool follows(const std::string& name, subscriber& who, const live_event& event);
+  void fall_behind(const std::string& name, const std::shared_ptr<subscriber>& who,
+                   const live_event& event);
+  frame frame_for(const std::string& name, const subscriber& who, const live_event& event) const;
+  void replay(const std::string& name, const std::shared_ptr<subscriber>& who);
+  void cannot_replay(const std::string& name, const std::shared_ptr<subscriber>& who);
   void caught_up(const std::string& name, const std::shared_ptr<subscriber>& who);
   void send_state(const std::string& name, const entity_ref& entity,
                   const std::shared_ptr<subscriber>& who);
 
   void run();
   void flush_progress();
-  void check_heads(std::function<void(bool)> then = {});
-  void fetch_hole(shard_id shard, std::uint64_t after);
+  void check_heads();
+  void start_feed(const std::vector<shard_head>& heads);
+  void fetch_hole(shard_id shard, std::uint64_t after, std::uint64_t round);
 
   const hub_options options_;
   store& db_;
@@ -99,6 +105,8 @@ private:
   feed_order order_;
   std::atomic<std::size_t> subscriptions_{0};
   bool feed_active_ = false;
+  std::uint64_t feed_round_ = 0; // counts the times that the feed began: old reads are ignored
+  std::vector<std::pair<std::string, std::shared_ptr<subscriber>>> behind_; // thread_ replays
   std::condition_variable changed_;
   bool stopping_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true); // guards callbacks of the store

@@ -45,6 +45,9 @@ struct store_options {
   generation now;       // of the database; another one fences every shard (R8)
   unsigned writers = 1; // writer = shard mod writers, fixed for the store's life
   unsigned readers = 2;
+  std::size_t batch_rows = limits::batch_rows;
+  std::size_t batch_bytes = limits::batch_bytes;
+  std::int64_t writer_bytes = limits::writer_bytes;
   const clock* time = nullptr;
   random* chance = nullptr;
   store_probe* probe = nullptr;

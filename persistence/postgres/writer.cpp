@@ -6,8 +6,9 @@ namespace rahat::pg {
 
 namespace {
 
-constexpr work_queue::bounds batch_bounds{limits::batch_rows, limits::batch_bytes,
-                                          limits::batch_payments};
+/// How long a round may wait for company, and for how much of it.
+constexpr std::chrono::microseconds linger{100};
+constexpr std::size_t longest_wanted = 64;
 
 } // namespace
 
@@ -16,6 +17,7 @@ writer::writer(const store_options& how, unsigned index, load_reader read, fence
       index_(index),
       read_(std::move(read)),
       fenced_(std::move(fenced)),
+      bounds_{how.batch_rows, how.batch_bytes, limits::batch_payments},
       link_(how, index),
       book_(limits::known_entities) {
   // Batch ids: unique for each writer's life, so that a former one's can never be taken for ours.
@@ -45,7 +47,7 @@ void writer::stop() {
 }
 
 std::int64_t writer::credit() const {
-  return limits::writer_bytes - queued_bytes_.load(std::memory_order_relaxed);
+  return how_.writer_bytes - queued_bytes_.load(std::memory_order_relaxed);
 }
 
 void writer::adopt(const std::vector<owned_shard>& shards) {
@@ -75,9 +77,8 @@ void writer::post(letter mail) {
     std::lock_guard lock{mutex_};
     if (!closed_) {
       inbox_.push_back(std::move(mail));
-      if (inbox_.size() > 1)
-        return; // the thread has been told already
-      mail_.notify_one();
+      if (inbox_.size() == wake_at_) // later ones find it awake or about to be
+        mail_.notify_one();
       return;
     }
   }
@@ -90,6 +91,7 @@ void writer::post(letter mail) {
 void writer::run() {
   while (wait_for_mail()) {
     while (!queue_.empty() && !out_of_patience()) {
+      gather();
       round();
       collect_mail();
     }
@@ -101,6 +103,27 @@ void writer::collect_mail() {
   std::vector<letter> mail;
   {
     std::lock_guard lock{mutex_};
+    mail.swap(inbox_);
+  }
+  for (auto& m : mail)
+    file(m);
+}
+
+/// Group commit: those whom the last round answered come back in a moment. Waits for about as many
+/// as that round had, a moment at most: larger batches when many are in flight, nothing when one
+/// is.
+void writer::gather() {
+  if (last_round_ < 2 || queue_.commits() >= last_round_)
+    return;
+  std::vector<letter> mail;
+  {
+    std::unique_lock lock{mutex_};
+    const auto wanted = last_round_ - queue_.commits();
+    if (inbox_.size() < wanted && !stopping_) {
+      wake_at_ = wanted;
+      mail_.wait_for(lock, linger, [&] { return stopping_ || inbox_.size() >= wanted; });
+      wake_at_ = 1;
+    }
     mail.swap(inbox_);
   }
   for (auto& m : mail)
@@ -133,7 +156,7 @@ bool writer::wait_for_mail() {
 /// The end: what is still queued waited for a database that did not come back in time.
 void writer::refuse_everything() {
   while (!queue_.empty()) {
-    auto rest = queue_.take(batch_bounds);
+    auto rest = queue_.take(bounds_);
     for (auto& c : rest.commits)
       refuse(std::move(c), commit_failure::unavailable, "the store is stopping");
     for (auto& l : rest.loads)
@@ -159,7 +182,8 @@ void writer::file(letter& mail) {
 }
 
 void writer::round() {
-  auto next = queue_.take(batch_bounds);
+  auto next = queue_.take(bounds_);
+  last_round_ = std::min(next.commits.size(), longest_wanted);
   how_.probe->writer_queue(index_, queue_.commits() + next.commits.size(),
                            queued_bytes_.load(std::memory_order_relaxed));
   for (auto& load : next.loads) {

@@ -100,6 +100,7 @@ private:
   answer fence_all(const std::string& message);
   void fence(const std::vector<shard_id>& shards);
   bool pause(unsigned tries);
+  void gather();
   bool out_of_patience();
   void collect_mail();
   std::string fault_of(const commit& c) const;
@@ -108,10 +109,12 @@ private:
   const unsigned index_;
   const load_reader read_;
   const fenced_listener fenced_;
+  const work_queue::bounds bounds_;
 
   std::mutex mutex_; // guards the next five lines
   std::condition_variable mail_;
   std::vector<letter> inbox_;
+  std::size_t wake_at_ = 1; // letters at which the thread wants to be told
   bool stopping_ = false;
   bool closed_ = false; // the thread takes no more mail: it is refused at once
   std::chrono::steady_clock::time_point stop_by_;
@@ -124,6 +127,7 @@ private:
   work_queue queue_;
   seq_book book_;
   std::array<chain_head, shard_count> heads_;
+  std::size_t last_round_ = 0; // commits in it, at most longest_wanted
   batch_encoder encoder_;
   std::vector<placed_commit> placed_;
   std::vector<head_move> moves_;

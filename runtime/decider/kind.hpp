@@ -42,6 +42,8 @@ namespace rahat {
 struct owned_total {
   std::string currency;
   std::int64_t amount_minor = 0;
+
+  bool operator==(const owned_total&) const = default;
 };
 
 /// One entity's state with its decider bound to it. Not thread-safe: it belongs to its host.

@@ -8,7 +8,7 @@ namespace rahat {
 
 namespace {
 
-constexpr std::uint32_t first_capacity = 4'096;
+constexpr std::uint32_t first_capacity = 256;
 constexpr std::uint32_t last_capacity = 65'536;
 constexpr std::uint32_t bits_per_id = 16;
 constexpr std::size_t word_bits = 64;
@@ -42,8 +42,8 @@ void evicted_ids::add(const uuid& id, std::int64_t at_us) {
       return;
     }
     layer next;
-    next.capacity = layers_.empty() ? first_capacity
-                                    : std::min(layers_.back().capacity * 2, last_capacity);
+    next.capacity =
+        layers_.empty() ? first_capacity : std::min(layers_.back().capacity * 2, last_capacity);
     next.bits.resize(next.capacity * bits_per_id / word_bits);
     layers_.push_back(std::move(next));
   }
@@ -57,9 +57,8 @@ void evicted_ids::add(const uuid& id, std::int64_t at_us) {
 bool evicted_ids::perhaps(const uuid& id, std::int64_t horizon_us) const {
   if (overflow_us_ != 0 && overflow_us_ >= horizon_us)
     return true;
-  return std::any_of(layers_.begin(), layers_.end(), [&](const layer& l) {
-    return l.youngest_us >= horizon_us && l.may_hold(id);
-  });
+  return std::any_of(layers_.begin(), layers_.end(),
+                     [&](const layer& l) { return l.youngest_us >= horizon_us && l.may_hold(id); });
 }
 
 void evicted_ids::save(wire::Snapshot& out) const {

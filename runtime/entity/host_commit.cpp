@@ -96,8 +96,12 @@ void host::make_commit(decision& d, const cause& why) {
   c.type = self_.kind + "." +
            (d.events().empty() ? std::string{"noted"} : std::string{d.events().back().type});
   c.seq = ++seq_;
+  const auto known_before = model_->totals();
   for (auto& event : d.events())
     model_->evolve(event.bytes);
+  c.totals = model_->totals();
+  if (c.totals == known_before)
+    c.totals.clear(); // money that only changed its account within the entity
   view_.reset();
   mark_money(d, c, payload);
   number_messages(d, why, c, payload);
@@ -150,7 +154,6 @@ void host::mark_money(decision& d, commit& c, wire::Commit& payload) {
   c.lines = d.lines();
   c.staged = d.staged();
   c.accounts = d.accounts();
-  c.totals = model_->totals();
 }
 
 void host::number_messages(const decision& d, const cause& why, commit& c, wire::Commit& payload) {

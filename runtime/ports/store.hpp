@@ -50,7 +50,7 @@ struct commit {
   shard_id shard = 0;
   std::uint64_t incarnation = 0; // of the host: commits of a dead host are dropped together
   std::uint64_t seq = 0;         // from 1, dense per entity
-  std::string type;              // "<kind>.<first event>"
+  std::string type;              // "<kind>.<last event>"
   std::string payload;           // serialised wire::Commit
   std::string principal;         // user, or the source entity
   std::int64_t at_us = 0;

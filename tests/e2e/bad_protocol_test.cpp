@@ -30,16 +30,16 @@ protected:
 
 TEST_F(bad_protocol, tokens) {
   const std::pair<const char*, header_list> table[] = {
-    {"none", {}},
-    {"empty", {{"Authorization", "Bearer "}}},
-    {"unknown", {{"Authorization", "Bearer " + std::string(43, 'x')}}},
-    {"another scheme", {{"Authorization", "Basic YTpi"}}},
-    {"not ASCII", {{"Authorization", "Bearer \xff\xfe"}}},
-    {"long", {{"Authorization", "Bearer " + std::string(9'000, 'x')}}},
+      {"none", {}},
+      {"empty", {{"Authorization", "Bearer "}}},
+      {"unknown", {{"Authorization", "Bearer " + std::string(43, 'x')}}},
+      {"another scheme", {{"Authorization", "Basic YTpi"}}},
+      {"not ASCII", {{"Authorization", "Bearer \xff\xfe"}}},
+      {"long", {{"Authorization", "Bearer " + std::string(9'000, 'x')}}},
   };
   for (auto& [name, headers] : table) {
-    expect_problem(http_send(node().port(), "GET", "/v2/projects", headers), 401,
-                   "unauthenticated", name);
+    expect_problem(http_send(node().port(), "GET", "/v2/projects", headers), 401, "unauthenticated",
+                   name);
     expect_problem(http_send(node().internal_port(), "GET", "/internal/v1/actors", headers), 401,
                    "unauthenticated", name);
   }
@@ -53,11 +53,10 @@ TEST_F(bad_protocol, tokens) {
 TEST_F(bad_protocol, idempotency_keys) {
   const std::string body = R"({"name":"a","type":"cash","currency":"NPR"})";
   auto& maker = staff().maker;
-  expect_problem(
-    maker.send("POST", "/v2/projects", body, {{"Content-Type", "application/json"}}), 400,
-    "idempotency_key_missing", "none");
-  for (auto& key : {std::string{}, std::string(256, 'k'), std::string{"a b\x01"},
-                    std::string{"\xc3\xa9"}}) {
+  expect_problem(maker.send("POST", "/v2/projects", body, {{"Content-Type", "application/json"}}),
+                 400, "idempotency_key_missing", "none");
+  for (auto& key :
+       {std::string{}, std::string(256, 'k'), std::string{"a b\x01"}, std::string{"\xc3\xa9"}}) {
     auto reply = maker.send("POST", "/v2/projects", body, json_headers(key));
     EXPECT_EQ(reply.status, 400U) << key << reply.body;
   }
@@ -80,8 +79,8 @@ TEST_F(bad_protocol, methods_types_and_queries) {
     EXPECT_TRUE(reply.status == 400 || reply.status == 422) << cursor << ": " << reply.status;
   }
   for (auto* limit : {"0", "-1", "201", "x", "1e3", "99999999999999999999", ""})
-    expect_problem(maker.try_get(std::string{"/v2/projects?limit="} + limit), 422,
-                   "invalid_input", limit);
+    expect_problem(maker.try_get(std::string{"/v2/projects?limit="} + limit), 422, "invalid_input",
+                   limit);
   for (auto* path : {"/v2/projects/%00", "/v2/projects/%zz", "/v2/projects/%ff"})
     expect_problem(maker.try_get(path), 400, "bad_request", path);
 }
@@ -95,7 +94,7 @@ TEST_F(bad_protocol, sizes) {
                  "body_too_large", "a body of 2 MiB");
   auto target = maker.try_get("/v2/projects?cursor=" + std::string(12'000, 'x'));
   EXPECT_TRUE(target.status == 414 || target.status == 422 || target.status == 400)
-    << target.status;
+      << target.status;
 }
 
 TEST_F(bad_protocol, bytes_that_are_no_http) {
@@ -109,17 +108,17 @@ TEST_F(bad_protocol, bytes_that_are_no_http) {
         std::string{"POST /v2/projects HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n"
                     "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"}}) {
     auto reply = raw(bytes);
-    EXPECT_TRUE(reply.status == 0 || (reply.status >= 400 && reply.status < 500)
-                || reply.status == 505)
-      << reply.status << " for " << bytes;
+    EXPECT_TRUE(reply.status == 0 || (reply.status >= 400 && reply.status < 500) ||
+                reply.status == 505)
+        << reply.status << " for " << bytes;
   }
 }
 
 TEST_F(bad_protocol, bodies_that_break_off_write_nothing) {
   const auto before = books().journal_rows();
-  const auto head = "POST /v2/projects HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
-                    + staff().maker.token() + "\r\nIdempotency-Key: " + fresh_key()
-                    + "\r\nContent-Type: application/json\r\n";
+  const auto head = "POST /v2/projects HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " +
+                    staff().maker.token() + "\r\nIdempotency-Key: " + fresh_key() +
+                    "\r\nContent-Type: application/json\r\n";
   {
     http_connection gone{node().port()};
     gone.send(head + "Content-Length: 1000\r\n\r\n{\"name\":");
@@ -133,20 +132,20 @@ TEST_F(bad_protocol, bodies_that_break_off_write_nothing) {
 TEST_F(bad_protocol, a_file_that_breaks_off_makes_no_members) {
   const auto project = staff().active_project();
   const auto key = fresh_key();
-  const auto head = "POST /v2/projects/" + project
-                    + "/uploads HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
-                    + staff().maker.token() + "\r\nIdempotency-Key: " + key
-                    + "\r\nContent-Type: text/csv\r\nContent-Length: 1000000\r\n\r\n";
+  const auto head = "POST /v2/projects/" + project +
+                    "/uploads HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " +
+                    staff().maker.token() + "\r\nIdempotency-Key: " + key +
+                    "\r\nContent-Type: text/csv\r\nContent-Length: 1000000\r\n\r\n";
   raw(head + register_csv(2'500, "CUT"));
   EXPECT_TRUE(items(staff().maker.get("/v2/batches?project=" + project)).empty());
   // The same key goes on with the whole file.
-  auto reply = staff().maker.send("POST", "/v2/projects/" + project + "/uploads",
-                                  register_csv(3'000, "CUT"),
-                                  {{"Idempotency-Key", key}, {"Content-Type", "text/csv"}});
+  auto reply =
+      staff().maker.send("POST", "/v2/projects/" + project + "/uploads", register_csv(3'000, "CUT"),
+                         {{"Idempotency-Key", key}, {"Content-Type", "text/csv"}});
   ASSERT_TRUE(reply.ok()) << reply.body;
-  auto view = staff().maker.follow(
-    "/v2/uploads/" + text(parse(reply), "id"),
-    [](const json::value& v) { return text(v, "status") == "accepted"; });
+  auto view =
+      staff().maker.follow("/v2/uploads/" + text(parse(reply), "id"),
+                           [](const json::value& v) { return text(v, "status") == "accepted"; });
   EXPECT_EQ(number(view, "members"), 3'000);
 }
 
@@ -167,12 +166,18 @@ TEST_F(bad_protocol, web_socket_garbage_is_answered_and_ends_nothing_else) {
   ASSERT_TRUE(neighbour.next(10s)) << "subscribed";
 
   ws_client vandal{node().port(), hello};
-  const std::string messages[] = {"", "{", "[]", "null", R"({"subscribe":"feed"})",
-                                  R"({"subscribe":[1]})", R"({"subscribe":["nothing"]})",
+  const std::string messages[] = {"",
+                                  "{",
+                                  "[]",
+                                  "null",
+                                  R"({"subscribe":"feed"})",
+                                  R"({"subscribe":[1]})",
+                                  R"({"subscribe":["nothing"]})",
                                   R"({"subscribe":["disbursement/x"]})",
                                   R"({"subscribe":["feed"],"after":{"feed":"f1.!!"}})",
                                   R"({"subscribe":["project/)" + std::string(36, '0') + "\"]}",
-                                  R"({"x":1})", std::string(300, '[')};
+                                  R"({"x":1})",
+                                  std::string(300, '[')};
   for (auto& message : messages) {
     ASSERT_TRUE(vandal.send(message)) << message;
     auto answer = vandal.next(10s);
@@ -207,10 +212,10 @@ TEST_F(bad_protocol, operators_requests) {
                  "no JSON");
   expect_problem(staff().internal("POST", "/internal/v1/parked/project/x/release"), 422,
                  "invalid_input", "no id");
-  expect_problem(
-    staff().internal("POST", "/internal/v1/parked/project/"
-                             "00000000-0000-4000-8000-000000000001/release"),
-    404, "not_found", "not parked");
+  expect_problem(staff().internal("POST",
+                                  "/internal/v1/parked/project/"
+                                  "00000000-0000-4000-8000-000000000001/release"),
+                 404, "not_found", "not parked");
 }
 
 } // namespace

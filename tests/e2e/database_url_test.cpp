@@ -3,9 +3,9 @@
 #include "tests/e2e/office.hpp"
 #include "tests/support/pg_fixture.hpp"
 
-#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <fstream>
 
 namespace rahat::test {
 namespace {
@@ -24,8 +24,9 @@ protected:
   }
 
   std::vector<std::string> flags(const test_database& db) {
-    return {"--database.url", reference("url", db.service), "--database.admin_url",
-            reference("admin_url", db.owner), "--database.fsync_check", "false"};
+    return {"--database.url",         reference("url", db.service),
+            "--database.admin_url",   reference("admin_url", db.owner),
+            "--database.fsync_check", "false"};
   }
 
   scratch_folder folder_;

@@ -19,9 +19,9 @@ protected:
     std::vector<json::value> out;
     std::string cursor;
     do {
-      auto page = staff().maker.get(path + (path.find('?') == std::string::npos ? "?" : "&")
-                                    + "limit=" + std::to_string(limit)
-                                    + (cursor.empty() ? "" : "&cursor=" + cursor));
+      auto page = staff().maker.get(path + (path.find('?') == std::string::npos ? "?" : "&") +
+                                    "limit=" + std::to_string(limit) +
+                                    (cursor.empty() ? "" : "&cursor=" + cursor));
       EXPECT_LE(items(page).size(), static_cast<std::size_t>(limit));
       for (auto& item : items(page))
         out.push_back(item);
@@ -105,14 +105,14 @@ TEST_F(flow, a_register_is_paid_redeemed_and_settled) {
   });
   EXPECT_EQ(all_of("/v2/redemptions?vendor=" + vendor, 2).size(), 3U);
 
-  const auto settlement = text(
-    maker.post("/v2/settlements", {{"vendor_id", vendor}, {"project_id", project}}), "id");
+  const auto settlement =
+      text(maker.post("/v2/settlements", {{"vendor_id", vendor}, {"project_id", project}}), "id");
   const auto at = "/v2/settlements/" + settlement;
   maker.post(at + "/request");
   checker.post(at + "/approve");
   maker.post(at + "/pay");
-  auto settled = maker.follow(
-    at, [](const json::value& view) { return text(view, "status") == "paid"; });
+  auto settled =
+      maker.follow(at, [](const json::value& view) { return text(view, "status") == "paid"; });
   EXPECT_EQ(number(settled, "paid_minor"), 2'100);
   auto receipts = all_of(at + "/statement", 2);
   ASSERT_EQ(receipts.size(), 3U);
@@ -120,8 +120,8 @@ TEST_F(flow, a_register_is_paid_redeemed_and_settled) {
     EXPECT_EQ(number(receipt, "amount_minor"), 700);
 
   EXPECT_TRUE(eventually([&] {
-    return balance(project, "budget") == 100'000'000 - count * each_minor
-           && balance(project, "outside") == 2'100 - 100'000'000;
+    return balance(project, "budget") == 100'000'000 - count * each_minor &&
+           balance(project, "outside") == 2'100 - 100'000'000;
   }));
   EXPECT_TRUE(eventually([] { return books().wrong_books().empty(); }));
   EXPECT_THAT(books().wrong_books(), IsEmpty());
@@ -162,17 +162,16 @@ TEST_F(flow, a_bad_row_rejects_the_file_or_is_left_out_as_asked) {
                                   {{"Idempotency-Key", fresh_key()}, {"Content-Type", "text/csv"}});
   ASSERT_TRUE(reply.ok()) << reply.body;
   const auto rejected = text(parse(reply), "id");
-  staff().maker.follow("/v2/uploads/" + rejected, [](const json::value& view) {
-    return text(view, "status") == "rejected";
-  });
+  staff().maker.follow("/v2/uploads/" + rejected,
+                       [](const json::value& view) { return text(view, "status") == "rejected"; });
   EXPECT_THAT(all_of("/v2/batches?upload=" + rejected, 10), IsEmpty());
 }
 
 TEST_F(flow, lists_are_walked_by_cursor_without_doubles_while_they_grow) {
   std::vector<std::string> made;
   for (int i = 0; i < 7; ++i)
-    made.push_back(text(staff().maker.post("/v2/vendors", {{"name", "V"}, {"location", "W"}}),
-                        "id"));
+    made.push_back(
+        text(staff().maker.post("/v2/vendors", {{"name", "V"}, {"location", "W"}}), "id"));
   auto first = staff().maker.get("/v2/vendors?limit=3");
   staff().maker.post("/v2/vendors", {{"name", "late"}, {"location", "W"}});
   auto second = staff().maker.get("/v2/vendors?limit=3&cursor=" + text(first, "next"));
@@ -215,19 +214,18 @@ TEST_F(flow, who_made_or_locked_a_disbursement_never_approves_it) {
   const auto project = staff().active_project();
   staff().fund(project, 10'000'000);
   staff().import(project, register_csv(5, "MC"));
-  const auto path = "/v2/disbursements/"
-                    + text(both.post("/v2/disbursements", {{"project_id", project},
-                                                           {"name", "own"},
-                                                           {"amount_each_minor", 100}}),
-                           "id");
+  const auto path =
+      "/v2/disbursements/" +
+      text(both.post("/v2/disbursements",
+                     {{"project_id", project}, {"name", "own"}, {"amount_each_minor", 100}}),
+           "id");
   both.post(path + "/lock");
-  auto locked = both.follow(
-    path, [](const json::value& view) { return text(view, "status") == "locked"; });
+  auto locked =
+      both.follow(path, [](const json::value& view) { return text(view, "status") == "locked"; });
   expect_problem(both.try_post(path + "/approve", {{"digest", text(locked, "digest")}}), 403,
                  "maker_is_checker", "its maker");
-  expect_problem(
-    staff().checker.try_post(path + "/approve", {{"digest", std::string(64, '0')}}), 409,
-    "digest_changed", "another list");
+  expect_problem(staff().checker.try_post(path + "/approve", {{"digest", std::string(64, '0')}}),
+                 409, "digest_changed", "another list");
   EXPECT_EQ(text(both.get(path), "status"), "locked");
 }
 

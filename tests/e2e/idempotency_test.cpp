@@ -47,8 +47,7 @@ TEST_F(idempotency, a_created_thing_is_one_thing) {
   EXPECT_EQ(again.header("Location"), first.header("Location"));
   // Keys belong to a user: somebody else's is another request.
   user other{node(), office::token_for(node(), "gita", "maker")};
-  EXPECT_NE(text(parse(other.try_post("/v2/projects", ask, key)), "id"),
-            text(parse(first), "id"));
+  EXPECT_NE(text(parse(other.try_post("/v2/projects", ask, key)), "id"), text(parse(first), "id"));
 }
 
 TEST_F(idempotency, copies_that_race_have_one_effect) {
@@ -57,9 +56,8 @@ TEST_F(idempotency, copies_that_race_have_one_effect) {
   const auto key = fresh_key();
   std::vector<std::future<http_reply>> copies;
   for (int i = 0; i < 8; ++i)
-    copies.push_back(std::async(std::launch::async, [&] {
-      return staff().maker.try_post(path, funding(300), key);
-    }));
+    copies.push_back(std::async(std::launch::async,
+                                [&] { return staff().maker.try_post(path, funding(300), key); }));
   int done = 0;
   for (auto& copy : copies) {
     auto reply = copy.get();
@@ -101,9 +99,8 @@ TEST_F(idempotency, a_file_sent_again_is_the_same_upload) {
   ASSERT_TRUE(again.ok()) << again.body;
   EXPECT_EQ(text(parse(again), "id"), id);
   expect_problem(send(register_csv(1'499, "ID")), 422, "idempotency_key_reused", "another file");
-  auto view = staff().maker.follow("/v2/uploads/" + id, [](const json::value& v) {
-    return text(v, "status") == "accepted";
-  });
+  auto view = staff().maker.follow(
+      "/v2/uploads/" + id, [](const json::value& v) { return text(v, "status") == "accepted"; });
   EXPECT_EQ(number(view, "members"), 1'500);
 }
 

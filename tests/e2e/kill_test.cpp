@@ -3,10 +3,10 @@
 #include "tests/e2e/ledger.hpp"
 #include "tests/e2e/office.hpp"
 
-#include <csignal>
-#include <future>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <csignal>
+#include <future>
 #include <iostream>
 #include <memory>
 #include <pqxx/pqxx>
@@ -52,14 +52,14 @@ struct kill_point {
 // 2 lock asked, 3 spread, 4 to 13 ten batches' answers, 14 to 17 locked, approved, reserve asked,
 // reserved; then a hundred chunks decided and arrived.
 constexpr kill_point points[] = {
-  {2, victim::node, true, true},   {3, victim::postmaster, false}, {5, victim::backend, true},
-  {8, victim::node, false},        {11, victim::postgres, true},   {13, victim::node, true},
-  {14, victim::postmaster, true},  {15, victim::node, true, true}, {16, victim::backend, true},
-  {17, victim::postgres, true},    {20, victim::node, false},      {35, victim::postmaster, false},
-  {50, victim::node, true, true},  {65, victim::backend, false},   {80, victim::node, false},
-  {100, victim::postgres, true},   {120, victim::node, true},      {140, victim::postmaster, true},
-  {155, victim::node, false},      {170, victim::backend, true},   {180, victim::postgres, false},
-  {190, victim::node, true},
+    {2, victim::node, true, true},  {3, victim::postmaster, false}, {5, victim::backend, true},
+    {8, victim::node, false},       {11, victim::postgres, true},   {13, victim::node, true},
+    {14, victim::postmaster, true}, {15, victim::node, true, true}, {16, victim::backend, true},
+    {17, victim::postgres, true},   {20, victim::node, false},      {35, victim::postmaster, false},
+    {50, victim::node, true, true}, {65, victim::backend, false},   {80, victim::node, false},
+    {100, victim::postgres, true},  {120, victim::node, true},      {140, victim::postmaster, true},
+    {155, victim::node, false},     {170, victim::backend, true},   {180, victim::postgres, false},
+    {190, victim::node, true},
 };
 
 /// Holds commits of one entity open: a trigger that fires at the very end of a commit waits for a
@@ -87,8 +87,8 @@ CREATE CONSTRAINT TRIGGER test_hold AFTER INSERT ON journal DEFERRABLE INITIALLY
     holder_ = std::make_unique<pqxx::connection>(node_.owner_conninfo());
     pqxx::nontransaction work{*holder_};
     work.exec("SELECT pg_advisory_lock(4711)");
-    work.exec("INSERT INTO test_gate VALUES (" + work.quote(entity) + ", " + std::to_string(seq)
-              + ")");
+    work.exec("INSERT INTO test_gate VALUES (" + work.quote(entity) + ", " + std::to_string(seq) +
+              ")");
   }
 
   /// The backend that stands before it, 0 when none does.
@@ -168,8 +168,9 @@ protected:
   }
 
   pid_t writer_backend() {
-    return static_cast<pid_t>(look->number("SELECT max(pid) FROM pg_stat_activity"
-                                           " WHERE application_name LIKE 'rahat/%/writer-0'"));
+    return static_cast<pid_t>(
+        look->number("SELECT max(pid) FROM pg_stat_activity"
+                     " WHERE application_name LIKE 'rahat/%/writer-0'"));
   }
 
   void strike(victim who, pid_t backend) {
@@ -192,13 +193,17 @@ protected:
     pid_t backend = 0;
     if (point.inside) {
       retry("the gate is closed", [&] { hold->close(disbursement, point.seq); });
-      await("a commit stands in the gate", [&] {
-        backend = hold->waiting();
-        return backend > 0 || has_ended(story);
-      }, story_limit, poll_ms);
+      await(
+          "a commit stands in the gate",
+          [&] {
+            backend = hold->waiting();
+            return backend > 0 || has_ended(story);
+          },
+          story_limit, poll_ms);
     } else {
-      await("the disbursement comes to " + std::to_string(point.seq),
-            [&] { return seq() >= point.seq || has_ended(story); }, story_limit, poll_ms);
+      await(
+          "the disbursement comes to " + std::to_string(point.seq),
+          [&] { return seq() >= point.seq || has_ended(story); }, story_limit, poll_ms);
       backend = writer_backend();
     }
     ASSERT_FALSE(has_ended(story)) << "nothing is left to be struck at " << point.seq;
@@ -213,10 +218,13 @@ protected:
   void recover(const kill_point& point, pid_t old_server) {
     const bool server_died = point.who == victim::postmaster || point.who == victim::postgres;
     if (server_died)
-      await("Postgres is back", [&] {
-        auto now = node.postmaster();
-        return now > 0 && now != old_server;
-      }, 60s);
+      await(
+          "Postgres is back",
+          [&] {
+            auto now = node.postmaster();
+            return now > 0 && now != old_server;
+          },
+          60s);
     if (point.inside) {
       retry("the gate is removed", [&] { hold->remove(); });
       if (point.posthumous || point.who != victim::node)
@@ -232,15 +240,17 @@ protected:
   template <class Job>
   void retry(const std::string& what, Job job) {
     std::string why;
-    auto done = eventually([&] {
-      try {
-        job();
-        return true;
-      } catch (const std::exception& failed) { // of several types
-        why = failed.what();
-        return false;
-      }
-    }, 60s);
+    auto done = eventually(
+        [&] {
+          try {
+            job();
+            return true;
+          } catch (const std::exception& failed) { // of several types
+            why = failed.what();
+            return false;
+          }
+        },
+        60s);
     if (!done)
       throw std::runtime_error("waited in vain until " + what + ": " + why);
   }

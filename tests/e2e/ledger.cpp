@@ -71,8 +71,8 @@ std::vector<std::string> ledger::broken_links() const {
                  " at_us, hash FROM journal ORDER BY shard, position")) {
     auto row = row_of(r);
     auto& last = at[row.shard];
-    auto where = "shard " + std::to_string(row.shard) + ", position "
-                 + std::to_string(row.position);
+    auto where =
+        "shard " + std::to_string(row.shard) + ", position " + std::to_string(row.position);
     if (row.position != last.position + 1)
       out.push_back(where + " follows " + std::to_string(last.position));
     last = {row.position, chain::next(last.hash, row)};
@@ -83,8 +83,7 @@ std::vector<std::string> ledger::broken_links() const {
   }
   for (const auto& r : work.exec("SELECT shard, head_position, head_hash FROM shard")) {
     auto& last = at[static_cast<shard_id>(r[0].as<int>())];
-    if (last.position != r[1].as<std::uint64_t>()
-        || last.hash != chain::to_digest(bytes_of(r[2])))
+    if (last.position != r[1].as<std::uint64_t>() || last.hash != chain::to_digest(bytes_of(r[2])))
       out.push_back(std::string{"the head of shard "} + r[0].c_str() + " is not its last row");
   }
   return out;
@@ -113,8 +112,8 @@ FROM owned o FULL JOIN owned_total t ON t.entity = o.owner AND t.currency = o.cu
 WHERE coalesce(o.amount, 0) <> coalesce(t.amount_minor, 0)
    OR (o.owner IS NULL AND o.amount IS NOT NULL)
 LIMIT 20)"))
-    out.push_back(std::string{r[0].c_str()} + " owns " + r[1].c_str()
-                  + " by the transfers and believes " + r[2].c_str());
+    out.push_back(std::string{r[0].c_str()} + " owns " + r[1].c_str() +
+                  " by the transfers and believes " + r[2].c_str());
   return out;
 }
 
@@ -123,11 +122,14 @@ std::vector<std::string> ledger::wrong_lines(const std::string& list) const {
   pqxx::nontransaction work{connection};
   const auto id = work.quote(list);
   std::vector<std::string> out;
-  for (const auto& r : work.exec(
-         "SELECT coalesce(l.no, t.line) FROM (SELECT * FROM line WHERE list = " + id + ") l"
-         " FULL JOIN (SELECT * FROM transfer WHERE purpose = " + id + ") t ON t.line = l.no"
-         " WHERE l.no IS NULL OR t.line IS NULL OR t.credit <> l.wallet"
-         " OR t.amount_minor <> l.amount_minor LIMIT 20"))
+  for (const auto& r :
+       work.exec("SELECT coalesce(l.no, t.line) FROM (SELECT * FROM line WHERE list = " + id +
+                 ") l"
+                 " FULL JOIN (SELECT * FROM transfer WHERE purpose = " +
+                 id +
+                 ") t ON t.line = l.no"
+                 " WHERE l.no IS NULL OR t.line IS NULL OR t.credit <> l.wallet"
+                 " OR t.amount_minor <> l.amount_minor LIMIT 20"))
     out.push_back(std::string{"line "} + r[0].c_str() + " and its transfer differ");
   return out;
 }

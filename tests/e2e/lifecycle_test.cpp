@@ -1,9 +1,9 @@
 #include "tests/e2e/running_node.hpp"
 
+#include <sys/stat.h>
 #include <csignal>
 #include <fstream>
 #include <future>
-#include <sys/stat.h>
 
 namespace rahat::test {
 namespace {
@@ -46,8 +46,8 @@ CREATE TRIGGER test_slow_vendor AFTER INSERT ON journal
   EXPECT_TRUE(eventually([&] { return kill(server, 0) != 0; })) << "it stops its own Postgres";
   node().start();
   books().run("DROP TRIGGER test_slow_vendor ON journal");
-  auto again = staff().maker.try_post("/v2/vendors", {{"name", "late"}, {"location", "x"}},
-                                      "drain-1");
+  auto again =
+      staff().maker.try_post("/v2/vendors", {{"name", "late"}, {"location", "x"}}, "drain-1");
   EXPECT_EQ(again.body, reply.body) << "what was answered was durable";
 }
 
@@ -73,8 +73,8 @@ TEST_F(lifecycle, a_server_that_dies_is_started_again) {
   node().kill_postgres(true);
   EXPECT_TRUE(eventually([&] { return node().postmaster() > 0 && node().postmaster() != server; }));
   EXPECT_TRUE(eventually(ready));
-  EXPECT_EQ(staff().maker.insist("/v2/vendors", {{"name", "a"}, {"location", "b"}})
-              .at("name"), json::value("a"));
+  EXPECT_EQ(staff().maker.insist("/v2/vendors", {{"name", "a"}, {"location", "b"}}).at("name"),
+            json::value("a"));
 }
 
 TEST_F(lifecycle, the_configuration_is_checked_with_every_error_at_once) {
@@ -119,9 +119,7 @@ TEST_F(lifecycle, readiness_follows_the_database) {
   EXPECT_TRUE(eventually([] { return open_page("/readiness").status == 503; }));
   EXPECT_EQ(open_page("/health").status, 200U) << "the process itself is well";
   // Its lease runs out meanwhile: it may not answer from memory any more.
-  EXPECT_TRUE(eventually([] {
-    return staff().reader.try_get("/v2/projects").status == 503;
-  }));
+  EXPECT_TRUE(eventually([] { return staff().reader.try_get("/v2/projects").status == 503; }));
   node().thaw_postgres();
   EXPECT_TRUE(eventually(ready));
   EXPECT_TRUE(staff().maker.insist("/v2/vendors", {{"name", "a"}, {"location", "b"}}).is_object());
@@ -132,8 +130,9 @@ TEST_F(lifecycle, a_node_that_slept_longer_than_its_lease_goes_on) {
   const auto project = staff().active_project();
   node().freeze();
   await("its lease has lapsed", [] {
-    return books().number("SELECT count(*) FROM cluster_member WHERE status = 'up'"
-                          " AND lease_until < clock_timestamp() - interval '1 s'") == 1;
+    return books().number(
+               "SELECT count(*) FROM cluster_member WHERE status = 'up'"
+               " AND lease_until < clock_timestamp() - interval '1 s'") == 1;
   });
   node().thaw();
   staff().maker.insist("/v2/projects/" + project + "/fundings",

@@ -23,7 +23,7 @@ struct frame {
 class listener {
 public:
   listener(const node_process& node, const std::string& token)
-    : socket_(node.port(), {"/v2/live", "", "rahat.v2, bearer." + token}) {}
+      : socket_(node.port(), {"/v2/live", "", "rahat.v2, bearer." + token}) {}
 
   bool accepted() const { return socket_.accepted(); }
   std::string protocol() const { return socket_.protocol(); }
@@ -115,8 +115,9 @@ CREATE OR REPLACE TRIGGER test_slow AFTER INSERT ON journal
   static std::vector<std::int64_t> told_of(const std::string& entity, std::int64_t after) {
     std::vector<std::int64_t> out;
     auto all = books().text(
-      "SELECT coalesce(json_agg(seq ORDER BY seq), '[]') FROM journal WHERE entity = '" + entity
-      + "' AND seq > " + std::to_string(after) + " AND type NOT IN ('upload.staged',"
+        "SELECT coalesce(json_agg(seq ORDER BY seq), '[]') FROM journal WHERE entity = '" + entity +
+        "' AND seq > " + std::to_string(after) +
+        " AND type NOT IN ('upload.staged',"
         "'upload.batch_done','batch.members_enrolled','batch.lines_locked','batch.chunk_paid',"
         "'disbursement.batch_answered','disbursement.chunk_decided','disbursement.chunk_arrived')");
     const auto numbers = json::parse(all);
@@ -142,8 +143,8 @@ CREATE OR REPLACE TRIGGER test_slow AFTER INSERT ON journal
   }
 
   bool is_end(const frame& f, const std::string& topic) const {
-    return f.topic == topic && f.type.find("completed") != std::string::npos
-           && (topic != "feed" || text(f.data, "entity") == topic_);
+    return f.topic == topic && f.type.find("completed") != std::string::npos &&
+           (topic != "feed" || text(f.data, "entity") == topic_);
   }
 
   /// Both topics have told of the end; the two come in no order between them.
@@ -202,8 +203,8 @@ TEST_F(live, who_comes_back_after_a_kill_misses_nothing_and_hears_nothing_twice)
   before.subscribe({topic_, "feed"});
   wait_for_feed(before);
   start_paying();
-  ASSERT_TRUE(before.read_until(
-    [&](const frame& f) { return f.topic == topic_ && f.type == "progress"; }));
+  ASSERT_TRUE(
+      before.read_until([&](const frame& f) { return f.topic == topic_ && f.type == "progress"; }));
   node().kill_hard();
   before.drain(200ms);
   ASSERT_TRUE(before.tokens.contains(topic_));

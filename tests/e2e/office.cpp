@@ -1,10 +1,10 @@
 #include "tests/e2e/office.hpp"
 
+#include <unistd.h>
 #include <atomic>
 #include <iomanip>
 #include <sstream>
 #include <stdexcept>
-#include <unistd.h>
 
 namespace rahat::test {
 
@@ -29,9 +29,8 @@ std::string said(const http_reply& reply) {
 }
 
 bool worth_a_retry(const http_reply& reply) {
-  return reply.status == 0 || reply.status == 503 || reply.status == 504
-         || (reply.status == 409
-             && reply.body.find("idempotency_key_in_flight") != std::string::npos);
+  return reply.status == 0 || reply.status == 503 || reply.status == 504 ||
+         (reply.status == 409 && reply.body.find("idempotency_key_in_flight") != std::string::npos);
 }
 
 } // namespace
@@ -78,9 +77,9 @@ http_reply user::send(std::string_view method, const std::string& path, std::str
 
 http_reply user::try_post(const std::string& path, const json::value& body,
                           const std::string& key) const {
-  return send("POST", path, json::serialize(body),
-              {{"Idempotency-Key", key.empty() ? fresh_key() : key},
-               {"Content-Type", "application/json"}});
+  return send(
+      "POST", path, json::serialize(body),
+      {{"Idempotency-Key", key.empty() ? fresh_key() : key}, {"Content-Type", "application/json"}});
 }
 
 json::value user::get(const std::string& path) const {
@@ -102,12 +101,12 @@ json::value user::insist(const std::string& path, const json::value& body,
   const auto key = fresh_key();
   http_reply reply;
   await(
-    "POST " + path + " was answered",
-    [&] {
-      reply = try_post(path, body, key);
-      return !worth_a_retry(reply);
-    },
-    limit, retry_pause_ms);
+      "POST " + path + " was answered",
+      [&] {
+        reply = try_post(path, body, key);
+        return !worth_a_retry(reply);
+      },
+      limit, retry_pause_ms);
   if (!reply.ok())
     throw std::runtime_error("POST " + path + ": " + said(reply));
   return parse(reply);
@@ -119,31 +118,34 @@ json::value user::follow(const std::string& path,
   json::value view;
   std::string last;
   auto good = eventually(
-    [&] {
-      auto reply = try_get(path);
-      last = said(reply);
-      if (!reply.ok())
-        return false;
-      view = parse(reply);
-      return done(view);
-    },
-    limit, pause_ms);
+      [&] {
+        auto reply = try_get(path);
+        last = said(reply);
+        if (!reply.ok())
+          return false;
+        view = parse(reply);
+        return done(view);
+      },
+      limit, pause_ms);
   if (!good)
-    throw std::runtime_error("waited in vain at " + path + "; it says " + last + "\nlog:\n"
-                             + node_->log_tail());
+    throw std::runtime_error("waited in vain at " + path + "; it says " + last + "\nlog:\n" +
+                             node_->log_tail());
   return view;
 }
 
 office::office(const node_process& n)
-  : node(n), maker(n, token_for(n, "asha", "maker")), checker(n, token_for(n, "bina", "checker")),
-    operator_(n, token_for(n, "chandra", "operator")), reader(n, token_for(n, "dipa", "reader")) {}
+    : node(n),
+      maker(n, token_for(n, "asha", "maker")),
+      checker(n, token_for(n, "bina", "checker")),
+      operator_(n, token_for(n, "chandra", "operator")),
+      reader(n, token_for(n, "dipa", "reader")) {}
 
 std::string office::token_for(const node_process& node, const std::string& name,
                               const std::string& role) {
-  auto reply = http_send(node.internal_port(), "POST", "/internal/v1/tokens",
-                         {{"Authorization", "Bearer " + node.admin_token()},
-                          {"Content-Type", "application/json"}},
-                         json::serialize(json::object{{"user", name}, {"role", role}}));
+  auto reply = http_send(
+      node.internal_port(), "POST", "/internal/v1/tokens",
+      {{"Authorization", "Bearer " + node.admin_token()}, {"Content-Type", "application/json"}},
+      json::serialize(json::object{{"user", name}, {"role", role}}));
   if (reply.status != 201)
     throw std::runtime_error("no token for " + name + ": " + said(reply));
   return text(parse(reply), "token");
@@ -158,9 +160,8 @@ http_reply office::internal(std::string_view method, const std::string& path,
 }
 
 std::string office::active_project(const std::string& currency) const {
-  auto id = text(maker.post("/v2/projects", {{"name", "Flood response"},
-                                             {"type", "cash"},
-                                             {"currency", currency}}),
+  auto id = text(maker.post("/v2/projects",
+                            {{"name", "Flood response"}, {"type", "cash"}, {"currency", currency}}),
                  "id");
   maker.post("/v2/projects/" + id + "/activate");
   return id;
@@ -179,12 +180,15 @@ std::string office::import(const std::string& project, const std::string& body,
   if (!reply.ok())
     throw std::runtime_error("the upload was refused: " + said(reply));
   auto id = text(parse(reply), "id");
-  maker.follow("/v2/uploads/" + id, [](const json::value& view) {
-    auto status = text(view, "status");
-    if (status == "rejected" || status == "abandoned")
-      fail("the register was rejected", view);
-    return status == "accepted";
-  }, std::chrono::seconds{120});
+  maker.follow(
+      "/v2/uploads/" + id,
+      [](const json::value& view) {
+        auto status = text(view, "status");
+        if (status == "rejected" || status == "abandoned")
+          fail("the register was rejected", view);
+        return status == "accepted";
+      },
+      std::chrono::seconds{120});
   return id;
 }
 
@@ -204,8 +208,8 @@ std::string office::draft(const std::string& project, std::int64_t amount_each_m
 json::value office::until(const std::string& disbursement, const std::string& status,
                           std::chrono::milliseconds limit) const {
   return maker.follow(
-    "/v2/disbursements/" + disbursement,
-    [&](const json::value& view) { return text(view, "status") == status; }, limit);
+      "/v2/disbursements/" + disbursement,
+      [&](const json::value& view) { return text(view, "status") == status; }, limit);
 }
 
 json::value office::pay_out(const std::string& disbursement) const {

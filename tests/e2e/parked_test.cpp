@@ -20,7 +20,8 @@ protected:
 CREATE OR REPLACE FUNCTION test_poison() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION 'this row is poisoned' USING ERRCODE = '22000'; END $$;
 CREATE OR REPLACE TRIGGER test_poison BEFORE INSERT ON journal
-  FOR EACH ROW WHEN (NEW.entity = ')" + entity + R"(') EXECUTE FUNCTION test_poison())");
+  FOR EACH ROW WHEN (NEW.entity = ')" +
+                entity + R"(') EXECUTE FUNCTION test_poison())");
   }
 
   static void cure() { books().run("DROP TRIGGER test_poison ON journal"); }
@@ -62,7 +63,7 @@ TEST_F(parked, a_client_whose_rows_are_refused_is_told_and_harms_nobody) {
   cure();
   staff().maker.insist("/v2/projects/" + sick + "/fundings", funding(7));
   EXPECT_EQ(number(staff().maker.get("/v2/projects/" + sick), "budget_minor"), 7)
-    << "nothing of the refused ones is left";
+      << "nothing of the refused ones is left";
   EXPECT_TRUE(books().broken_links().empty());
   EXPECT_TRUE(eventually([] { return books().wrong_books().empty(); }));
 }
@@ -92,8 +93,7 @@ TEST_F(parked, a_message_that_cannot_be_taken_waits_for_its_release) {
   staff().pay_out(staff().draft(other, 100));
 
   cure();
-  EXPECT_TRUE(
-    staff().internal("POST", "/internal/v1/parked/batch/" + batch + "/release").ok());
+  EXPECT_TRUE(staff().internal("POST", "/internal/v1/parked/batch/" + batch + "/release").ok());
   auto locked = staff().until(disbursement, "locked", 60s);
   EXPECT_EQ(number(locked, "lines"), 3);
 }

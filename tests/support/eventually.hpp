@@ -1,7 +1,7 @@
 #pragma once
 
-#include <chrono>
 #include <poll.h>
+#include <chrono>
 #include <stdexcept>
 #include <string>
 
@@ -25,8 +25,8 @@ bool eventually(Condition condition, std::chrono::milliseconds limit = patience,
 
 /// As `eventually`, for helpers without an assertion of their own: throws what was waited for.
 template <class Condition>
-void await(const std::string& what, Condition condition,
-           std::chrono::milliseconds limit = patience, int pause_ms = 10) {
+void await(const std::string& what, Condition condition, std::chrono::milliseconds limit = patience,
+           int pause_ms = 10) {
   if (!eventually(std::move(condition), limit, pause_ms))
     throw std::runtime_error("waited in vain until " + what);
 }

@@ -1,14 +1,14 @@
 #include "tests/support/http_client.hpp"
 
-#include <algorithm>
-#include <array>
 #include <arpa/inet.h>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 #include <poll.h>
 #include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <algorithm>
+#include <array>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
 
 namespace rahat::test {
 
@@ -50,7 +50,7 @@ std::string http_reply::header(std::string_view name) const {
 }
 
 http_connection::http_connection(std::uint16_t port, std::chrono::milliseconds limit)
-  : limit_(limit) {
+    : limit_(limit) {
   fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in to{};
   to.sin_family = AF_INET;

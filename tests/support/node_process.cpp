@@ -5,17 +5,17 @@
 #include "persistence/migrate/roles.hpp"
 #include "tests/support/eventually.hpp"
 
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <array>
 #include <csignal>
 #include <cstdlib>
 #include <deque>
-#include <fcntl.h>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 namespace rahat::test {
 
@@ -108,7 +108,8 @@ program_end run_rahatd(const std::vector<std::string>& flags, std::chrono::secon
   ::close(ends[1]);
   program_end out;
   const auto deadline = steady::now() + limit;
-  read_until(ends[0], out.output, [](const std::string&) { return false; }, deadline);
+  read_until(
+      ends[0], out.output, [](const std::string&) { return false; }, deadline);
   ::close(ends[0]);
   int status = 0;
   if (eventually([&] { return ::waitpid(pid, &status, WNOHANG) == pid; },
@@ -122,8 +123,9 @@ program_end run_rahatd(const std::vector<std::string>& flags, std::chrono::secon
 }
 
 node_process::node_process(std::vector<std::string> flags)
-  : data_(scratch_.path() / "node"), log_(scratch_.path() / "rahatd.log"),
-    flags_(std::move(flags)) {}
+    : data_(scratch_.path() / "node"),
+      log_(scratch_.path() / "rahatd.log"),
+      flags_(std::move(flags)) {}
 
 node_process::~node_process() {
   kill_hard();
@@ -131,9 +133,9 @@ node_process::~node_process() {
 }
 
 std::vector<std::string> node_process::start_flags() const {
-  std::vector<std::string> words{"--node.data_dir",      data_.string(), "--http.public_port", "0",
-                                 "--http.internal_port", "0",            "--log.file",
-                                 log_.string()};
+  std::vector<std::string> words{
+      "--node.data_dir", data_.string(), "--http.public_port", "0", "--http.internal_port", "0",
+      "--log.file",      log_.string()};
   words.insert(words.end(), flags_.begin(), flags_.end());
   return words;
 }
@@ -176,8 +178,8 @@ void node_process::send_signal(int number) {
 
 int node_process::wait_end() {
   int status = 0;
-  await("the node had ended", [&] { return ::waitpid(pid_, &status, WNOHANG) == pid_; },
-        end_limit);
+  await(
+      "the node had ended", [&] { return ::waitpid(pid_, &status, WNOHANG) == pid_; }, end_limit);
   pid_ = -1;
   return code_of(status);
 }
@@ -202,9 +204,9 @@ void node_process::thaw() {
 
 bool node_process::running() const {
   siginfo_t seen{};
-  return pid_ > 0
-         && ::waitid(P_PID, static_cast<id_t>(pid_), &seen, WEXITED | WNOHANG | WNOWAIT) == 0
-         && seen.si_pid == 0;
+  return pid_ > 0 &&
+         ::waitid(P_PID, static_cast<id_t>(pid_), &seen, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         seen.si_pid == 0;
 }
 
 pid_t node_process::postmaster() const {

@@ -2,11 +2,11 @@
 
 #include "tests/support/pg_fixture.hpp"
 
+#include <sys/types.h>
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <string>
-#include <sys/types.h>
 #include <vector>
 
 namespace rahat::test {
@@ -42,10 +42,10 @@ public:
   /// Waits for its end after a signal; the exit code as above.
   int wait_end();
 
-  void kill_hard();      // SIGKILL
-  void freeze();         // SIGSTOP, and back only after it has stopped
-  void thaw();           // SIGCONT
-  bool running() const;  // it has not ended
+  void kill_hard();     // SIGKILL
+  void freeze();        // SIGSTOP, and back only after it has stopped
+  void thaw();          // SIGCONT
+  bool running() const; // it has not ended
 
   /// The embedded server's process as its folder names it, 0 when there is none.
   pid_t postmaster() const;

@@ -4,13 +4,13 @@
 #include "persistence/migrate/migrate.hpp"
 #include "persistence/migrate/roles.hpp"
 
-#include <cstdlib>
 #include <fcntl.h>
-#include <pqxx/pqxx>
-#include <stdexcept>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <cstdlib>
+#include <pqxx/pqxx>
+#include <stdexcept>
 
 namespace rahat::test {
 
@@ -37,8 +37,8 @@ rm -rf "$1"
 scratch_folder::scratch_folder() {
   std::string name = "/tmp/rahat-test-XXXXXX";
   int line[2];
-  if (mkdtemp(name.data()) == nullptr || chmod(name.c_str(), 0711) != 0
-      || pipe2(line, O_CLOEXEC) != 0)
+  if (mkdtemp(name.data()) == nullptr || chmod(name.c_str(), 0711) != 0 ||
+      pipe2(line, O_CLOEXEC) != 0)
     throw std::runtime_error{"cannot make a scratch folder in /tmp"};
   path_ = name;
   life_line_ = line[1];
@@ -73,9 +73,9 @@ pg_fixture& pg_fixture::get() {
 }
 
 pg_fixture::pg_fixture()
-  : folder_(std::make_unique<data_folder>(scratch_.path() / "data")),
-    server_(std::make_unique<embedded_postgres>(*folder_, small_server(),
-                                                embedded_postgres::log_function{})) {
+    : folder_(std::make_unique<data_folder>(scratch_.path() / "data")),
+      server_(std::make_unique<embedded_postgres>(*folder_, small_server(),
+                                                  embedded_postgres::log_function{})) {
   server_->start();
 }
 

@@ -102,9 +102,8 @@ std::string ws_client::protocol() const {
 
 bool ws_client::send(std::string_view text) {
   impl_->stream.text(true);
-  return impl_->write([&](auto done) {
-    impl_->stream.async_write(asio::buffer(text.data(), text.size()), done);
-  });
+  return impl_->write(
+      [&](auto done) { impl_->stream.async_write(asio::buffer(text.data(), text.size()), done); });
 }
 
 bool ws_client::send_binary(std::string_view bytes) {

@@ -23,8 +23,8 @@ public:
   ~ws_client();
 
   bool accepted() const;
-  unsigned status() const;       // of the handshake's answer; 0: none came
-  std::string protocol() const;  // that the server agreed to
+  unsigned status() const;      // of the handshake's answer; 0: none came
+  std::string protocol() const; // that the server agreed to
 
   bool send(std::string_view text);
   bool send_binary(std::string_view bytes);

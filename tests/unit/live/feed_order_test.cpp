@@ -19,6 +19,10 @@ struct under_test {
   std::vector<std::uint64_t> out;
   feed_order::emit emit = [this](const live_event& e) { out.push_back(e.position); };
 
+  void start(std::uint64_t position, shard_id shard = 3) {
+    order.start_at(shard, position);
+    order.flush(shard, emit);
+  }
   void add(std::uint64_t position, shard_id shard = 3) { order.add(at(shard, position), emit); }
 };
 
@@ -62,7 +66,7 @@ TEST(feed_token, that_is_not_ours_is_refused) {
 
 TEST(feed_order, says_positions_in_order_whatever_order_they_come_in) {
   under_test t;
-  t.order.start_at(3, 10, t.emit);
+  t.start(10);
   for (auto position : {13U, 12U, 15U})
     t.add(position);
   EXPECT_TRUE(t.out.empty());
@@ -78,7 +82,7 @@ TEST(feed_order, says_positions_in_order_whatever_order_they_come_in) {
 
 TEST(feed_order, says_nothing_twice) {
   under_test t;
-  t.order.start_at(3, 0, t.emit);
+  t.start(0);
   for (auto position : {2U, 2U, 1U, 1U, 2U, 3U, 3U})
     t.add(position);
   EXPECT_EQ(t.out, (std::vector<std::uint64_t>{1, 2, 3}));
@@ -86,8 +90,8 @@ TEST(feed_order, says_nothing_twice) {
 
 TEST(feed_order, shards_do_not_wait_for_each_other) {
   under_test t;
-  t.order.start_at(3, 0, t.emit);
-  t.order.start_at(4, 0, t.emit);
+  t.start(0);
+  t.start(0, 4);
   t.add(2, 3);
   t.add(1, 4);
   EXPECT_EQ(t.out, (std::vector<std::uint64_t>{1}));
@@ -98,7 +102,7 @@ TEST(feed_order, shards_do_not_wait_for_each_other) {
 TEST(feed_order, the_token_never_runs_ahead_of_what_was_said) {
   under_test t;
   std::vector<std::uint64_t> tokens;
-  t.order.start_at(3, 0, t.emit);
+  t.start(0);
   auto emit = [&](const live_event&) { tokens.push_back(t.order.token().positions[3]); };
   t.order.add(at(3, 3), emit);
   t.order.add(at(3, 2), emit);
@@ -112,20 +116,39 @@ TEST(feed_order, holds_its_tongue_until_it_knows_where_the_shard_stands) {
   t.add(5);
   EXPECT_TRUE(t.out.empty());
   EXPECT_FALSE(t.order.started(3));
-  t.order.start_at(3, 4, t.emit);
+  t.start(4);
   EXPECT_EQ(t.out, (std::vector<std::uint64_t>{5, 6}));
-  t.order.start_at(3, 0, t.emit); // a second start changes nothing
+  t.start(0); // a second start changes nothing
   EXPECT_EQ(t.order.position(3), 6U);
 }
 
-TEST(feed_order, what_waits_for_a_start_is_bounded) {
+TEST(feed_order, what_was_announced_before_the_start_is_news) {
   under_test t;
-  for (std::uint64_t position = 1; position <= feed_order::max_waiting + 100; ++position)
-    t.add(position);
-  t.order.start_at(3, 100, t.emit);
-  EXPECT_LE(t.out.size(), feed_order::max_waiting);
-  for (std::size_t i = 1; i < t.out.size(); ++i)
-    ASSERT_EQ(t.out[i], t.out[i - 1] + 1);
+  t.add(5);
+  t.add(7);
+  t.start(7); // the head was read after they had been announced
+  EXPECT_EQ(t.out, (std::vector<std::uint64_t>{5}));
+  EXPECT_LT(t.order.position(3), 7U); // the hub sees that 6 is missing and fetches it
+  t.add(6);
+  EXPECT_EQ(t.out, (std::vector<std::uint64_t>{5, 6, 7}));
+}
+
+TEST(feed_order, what_waits_is_bounded_and_the_journal_brings_the_rest) {
+  for (bool started : {false, true}) {
+    under_test t;
+    if (started)
+      t.start(0);
+    const auto last = feed_order::max_waiting + 100;
+    for (auto position = last; position >= 2; --position)
+      t.add(position);
+    t.start(last);
+    t.add(1);
+    EXPECT_EQ(t.out.size(), started ? feed_order::max_waiting + 1 : feed_order::max_waiting);
+    for (auto position = t.order.position(3) + 1; position <= last; ++position)
+      t.add(position);
+    EXPECT_EQ(t.order.position(3), last);
+    EXPECT_FALSE(t.order.has_hole(3));
+  }
 }
 
 } // namespace

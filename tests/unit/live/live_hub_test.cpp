@@ -156,6 +156,30 @@ TEST_F(hub_test, a_hole_in_an_entity_topic_is_fetched_before_it_goes_on) {
   EXPECT_EQ(tokens(who->all()), (names{"1", "2", "3"}));
 }
 
+TEST_F(hub_test, a_hole_before_progress_is_fetched_too) {
+  auto named = entity(1);
+  auto who = std::make_shared<listener>();
+  subscribe(named.str(), who);
+  happen(named);
+  commit_event(named, "project.lost");
+  happen(named, "project.counted");
+  ASSERT_TRUE(in_time([&] { return !who->of_type("project.lost").empty(); }, 0ms));
+  EXPECT_EQ(tokens(who->all()), (names{"1", "2"}));
+}
+
+TEST_F(hub_test, a_journal_that_cannot_be_read_is_told_not_hidden) {
+  happen(entity(1));
+  db->faults().down();
+  auto who = std::make_shared<listener>();
+  subscribe(entity(1).str(), who, "0");
+  settle();
+  db->faults().heal();
+  ASSERT_EQ(who->of_type("error").size(), 1U);
+  EXPECT_NE(who->of_type("error")[0].data.find("resume after the last token"), std::string::npos);
+  happen(entity(1));
+  EXPECT_EQ(who->all().size(), 1U); // and nothing with a gap before it
+}
+
 // -- the feed
 
 TEST_F(hub_test, the_feed_says_the_events_of_a_shard_in_order_of_position) {
@@ -211,6 +235,28 @@ TEST_F(hub_test, the_feed_resumes_after_a_token_without_gap_or_double) {
       wanted.push_back(std::to_string(v));
     EXPECT_EQ(heard, wanted) << entity(n).str();
   }
+}
+
+TEST_F(hub_test, what_happens_while_the_feed_is_replayed_comes_once_and_afterwards) {
+  auto first = std::make_shared<listener>();
+  subscribe("feed", first);
+  settle();
+  auto named = entity(1);
+  happen(named);
+  auto token = first->last_token();
+  happen(named);
+  auto second = std::make_shared<listener>();
+  subscribe("feed", second, token);
+  for (int step = 0; step < 40; ++step) { // the replay goes through the shards meanwhile
+    db->run_one();
+    if (step % 8 == 0)
+      hub->publish(commit_event(named));
+  }
+  settle();
+  names wanted;
+  for (std::size_t v = 2; v <= rows->journal_of(named).size(); ++v)
+    wanted.push_back(std::to_string(v));
+  EXPECT_EQ(versions(*second, named), wanted);
 }
 
 /// A client may leave after any frame, also one that was held back while older ones were fetched.
