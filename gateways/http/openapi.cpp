@@ -63,6 +63,15 @@ json::array parameters(const route& row) {
                    {"schema", schema(p.schema, row)}});
   if (row.needs_idempotency_key)
     out.push_back(json::object{{"$ref", "#/components/parameters/IdempotencyKey"}});
+  if (row.pattern.find('{') != std::string::npos) {
+    bool reads = row.verb == method::get;
+    out.push_back({{"name", reads ? "If-None-Match" : "If-Match"},
+                   {"in", "header"},
+                   {"required", false},
+                   {"description", reads ? "An ETag: 304 while nothing has changed."
+                                         : "An ETag: 412 when it has changed since."},
+                   {"schema", {{"type", "string"}}}});
+  }
   return out;
 }
 
@@ -86,8 +95,13 @@ json::object responses(const route& row, bool open) {
     out["403"] = problem_response("The token's role, or the person, may not do this.");
     out["406"] = problem_response("The Accept header excludes JSON.");
   }
-  if (row.pattern.find('{') != std::string::npos)
+  if (row.pattern.find('{') != std::string::npos) {
     out["404"] = problem_response("There is no such thing.");
+    if (row.verb == method::get)
+      out["304"] = json::object{{"description", "Not changed since the ETag of If-None-Match."}};
+    else
+      out["412"] = problem_response("It has changed since the ETag of If-Match.");
+  }
   if (row.needs_idempotency_key)
     out["409"] = problem_response(
         "A rule or the status forbids it, or the first request with this "

@@ -203,6 +203,7 @@ std::optional<error> live_hub::subscribe(const http::caller&, const std::string&
       return error{errc::invalid_input, "the resume token of " + name + " is not one of ours",
                    "after"};
     who->seq = *seq;
+    who->asked_after = *seq;
     who->replaying = true;
   } else if (after) {
     auto token = feed_token::parse(*after);
@@ -347,12 +348,29 @@ void live_hub::caught_up(const std::string& name, const std::shared_ptr<subscrib
 
 void live_hub::send_state(const std::string& name, const entity_ref& entity,
                           const std::shared_ptr<subscriber>& who) {
-  all_.look(
-      entity, time_.steady() + std::chrono::seconds(5),
-      [name, to = who->to, at = rfc3339(time_.now_us())](std::variant<entity_view, error> view) {
-        if (auto* v = std::get_if<entity_view>(&view))
-          to->push(make_event(name, "", "state", at, *v->json));
-      });
+  all_.look(entity, time_.steady() + std::chrono::seconds(5),
+            [this, alive = std::weak_ptr<bool>(alive_), name, who,
+             at = rfc3339(time_.now_us())](std::variant<entity_view, error> view) {
+              auto still = alive.lock();
+              auto* v = std::get_if<entity_view>(&view);
+              if (!still || v == nullptr)
+                return;
+              bool ahead = false;
+              {
+                std::unique_lock lock{mutex_};
+                // A token of a future that a restored database does not have: without this its
+                // holder would hear nothing until the entity has come that far again.
+                ahead = who->asked_after > v->version;
+                if (ahead)
+                  who->seq = v->version;
+              }
+              if (ahead)
+                who->to->push(
+                    make_event(name, "", "error", at,
+                               R"({"code":"invalid_input","detail":"the resume token is ahead of )"
+                               R"(this entity: what you know of it may be gone, read it again"})"));
+              who->to->push(make_event(name, "", "state", at, *v->json));
+            });
 }
 
 // -- once in a while --------------------------------------------------------------------

@@ -53,12 +53,13 @@ private:
 
   struct subscriber {
     std::shared_ptr<sink> to;
-    std::uint64_t seq = 0;        // entity topics: the last one sent
-    feed_token positions;         // feed: the last one sent of each shard
-    bool unplaced = false;        // feed: follows from now on, and now is not known yet
-    bool replaying = false;       // older ones are being fetched; new ones wait
-    std::vector<live_event> held; // bounded by max_held
-    shard_id shard = 0;           // feed: of the replay
+    std::uint64_t asked_after = 0; // entity topics: the token that the client came with
+    std::uint64_t seq = 0;         // entity topics: the last one sent
+    feed_token positions;          // feed: the last one sent of each shard
+    bool unplaced = false;         // feed: follows from now on, and now is not known yet
+    bool replaying = false;        // older ones are being fetched; new ones wait
+    std::vector<live_event> held;  // bounded by max_held
+    shard_id shard = 0;            // feed: of the replay
   };
 
   struct topic {

@@ -145,11 +145,11 @@ http::route_table batch_routes(const shared_context& with) {
       batches.act("freeze", "Stops codes, redemptions and new pay lists; credits still arrive",
                   {"operator", "checker"}, reason,
                   reads<command>([](http::json_reader& in, command& out) {
-                    out.mutable_freeze()->set_reason(optional_text(in, "reason"));
+                    out.mutable_freeze()->set_reason(reason_in(in));
                   })),
       batches.act("thaw", "Ends a freeze", {"operator", "checker"}, reason,
                   reads<command>([](http::json_reader& in, command& out) {
-                    out.mutable_thaw()->set_reason(optional_text(in, "reason"));
+                    out.mutable_thaw()->set_reason(reason_in(in));
                   })),
   };
 }

@@ -228,21 +228,21 @@ http::route_table disbursement_routes(const shared_context& with) {
       approve(disbursements),
       disbursements.act("reject", "Sends a locked disbursement back to draft", {"checker"}, reason,
                         reads<command>([](http::json_reader& in, command& out) {
-                          out.mutable_reject()->set_reason(optional_text(in, "reason"));
+                          out.mutable_reject()->set_reason(reason_in(in));
                         })),
       disbursements.act("pay", "Reserves the money and pays every line", {"maker"}, empty,
                         reads<command>([](http::json_reader&, command& o) { o.mutable_pay(); })),
       disbursements.act("pause", "Stops after the chunks already decided",
                         {"maker", "checker", "operator"}, reason,
                         reads<command>([](http::json_reader& in, command& out) {
-                          out.mutable_pause()->set_reason(optional_text(in, "reason"));
+                          out.mutable_pause()->set_reason(reason_in(in));
                         })),
       disbursements.act("resume", "Goes on after a pause", {"maker", "checker", "operator"}, empty,
                         reads<command>([](http::json_reader&, command& o) { o.mutable_resume(); })),
       disbursements.act("cancel", "Ends it after the chunks already decided; the rest goes back",
                         {"maker", "checker", "operator"}, reason,
                         reads<command>([](http::json_reader& in, command& out) {
-                          out.mutable_cancel()->set_reason(optional_text(in, "reason"));
+                          out.mutable_cancel()->set_reason(reason_in(in));
                         })),
       pay_lines_route(disbursements),
   };

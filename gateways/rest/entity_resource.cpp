@@ -5,6 +5,7 @@
 #include "gateways/rest/parse.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace rahat::rest {
 
@@ -75,6 +76,11 @@ std::string optional_currency(http::json_reader& in, std::string_view name) {
 
 std::string optional_text(http::json_reader& in, std::string_view name) {
   return in.optional_string(name, max_text).value_or("");
+}
+
+std::string reason_in(http::json_reader& in) {
+  auto given = optional_text(in, "reason");
+  return given.empty() ? "no reason given" : given;
 }
 
 std::string_view id_in(std::string_view json) {
@@ -148,7 +154,9 @@ http::response page_response(const std::vector<std::string>& items, std::string_
 std::variant<std::int64_t, error> number_cursor(std::string_view cursor, std::int64_t otherwise) {
   if (cursor.empty())
     return otherwise;
-  if (auto n = parse_number<std::int64_t>(cursor); n && *n >= 0)
+  // Line and row numbers are 32 bits wide in the store: a larger one was never given out.
+  constexpr std::int64_t last = std::numeric_limits<std::int32_t>::max();
+  if (auto n = parse_number<std::int64_t>(cursor); n && *n >= 0 && *n <= last)
     return *n;
   return error{errc::invalid_input, "use a cursor that a former page gave as \"next\"", "cursor"};
 }
@@ -171,7 +179,8 @@ std::uint64_t payload_hash(const rest_context& with, const http::request& from) 
 void add_place(http::response& to, std::uint64_t version, shard_id shard, std::uint64_t position) {
   to.headers.emplace_back("ETag", etag(version));
   to.headers.emplace_back("Rahat-Shard", std::to_string(shard));
-  to.headers.emplace_back("Rahat-Position", std::to_string(position));
+  if (position != 0) // a repeated answer does not say where it stood
+    to.headers.emplace_back("Rahat-Position", std::to_string(position));
 }
 
 http::response problem_of(const error& why, std::string_view kind) {

@@ -58,6 +58,10 @@ std::string optional_currency(http::json_reader& in, std::string_view name);
 /// Free text within the edge's bound; "" when absent.
 std::string optional_text(http::json_reader& in, std::string_view name);
 
+/// The optional "reason" of a verb; deciders want one, so that the journal never holds an empty
+/// one.
+std::string reason_in(http::json_reader& in);
+
 /// The body `{"reason": "..."}` of the verbs that take one.
 inline constexpr std::string_view reason_schema =
     R"({"type":"object","properties":{"reason":{"type":"string"}},"additionalProperties":false})";

@@ -187,12 +187,12 @@ http::route_table project_routes(const shared_context& with) {
       projects.act("suspend", "Stops payments and redemptions for the time being",
                    {"checker", "operator"}, std::string(reason_schema),
                    reads<command>([](http::json_reader& in, command& out) {
-                     out.mutable_suspend()->set_reason(optional_text(in, "reason"));
+                     out.mutable_suspend()->set_reason(reason_in(in));
                    })),
       projects.act("close", "Ends a project; money that comes back goes to the donors", {"checker"},
                    std::string(reason_schema),
                    reads<command>([](http::json_reader& in, command& out) {
-                     out.mutable_close()->set_reason(optional_text(in, "reason"));
+                     out.mutable_close()->set_reason(reason_in(in));
                    })),
       fund(projects),
       accounts(projects),

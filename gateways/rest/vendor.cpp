@@ -108,7 +108,7 @@ http::route_table vendor_routes(const shared_context& with) {
       vendors.act("suspend", "Stops redemptions at this vendor", {"checker", "operator"},
                   std::string(reason_schema),
                   reads<command>([](http::json_reader& in, command& out) {
-                    out.mutable_suspend()->set_reason(optional_text(in, "reason"));
+                    out.mutable_suspend()->set_reason(reason_in(in));
                   })),
       vendors.act("reactivate", "Lets a suspended vendor work again", {"checker"},
                   std::string(empty_schema), reads<command>([](http::json_reader&, command& out) {

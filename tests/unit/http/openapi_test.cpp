@@ -57,7 +57,7 @@ TEST_F(openapi_test, lists_parameters_and_the_key) {
     return out;
   };
   EXPECT_EQ(names("/v2/things/{id}/parts/{part}/act", "post"),
-            (std::vector<std::string>{"id", "part"}));
+            (std::vector<std::string>{"id", "part", "If-Match"}));
   EXPECT_EQ(names("/v2/things", "get"), (std::vector<std::string>{"cursor", "limit"}));
   EXPECT_EQ(names("/v2/things", "post"),
             (std::vector<std::string>{"#/components/parameters/IdempotencyKey"}));

@@ -72,6 +72,7 @@ std::string listener::last_token() const {
 void quiet_entities::look(const entity_ref& target, std::chrono::steady_clock::time_point,
                           view_callback done) {
   entity_view view;
+  view.version = versions[target];
   view.json = std::make_shared<const std::string>(R"({"id":")" + target.id.str() + "\"}");
   done(view);
 }
@@ -104,6 +105,7 @@ live_event hub_test::commit_event(const entity_ref& entity, const std::string& t
   c.shard = shard_of(entity);
   c.incarnation = 1;
   c.seq = ++seq;
+  all.versions[entity] = seq;
   c.type = type;
   c.payload = wire::Commit{}.SerializeAsString();
   c.principal = "asha";

@@ -52,6 +52,8 @@ public:
   void ask(request, reply_callback) override {}
   void look(const entity_ref& target, std::chrono::steady_clock::time_point,
             view_callback done) override;
+
+  std::map<entity_ref, std::uint64_t> versions; // written by the test's thread between settles
 };
 
 class hub_test : public testing::Test, public commit_listener {

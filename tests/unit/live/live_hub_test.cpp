@@ -119,6 +119,17 @@ TEST_F(hub_test, an_entity_topic_resumes_after_its_token_and_ends_with_the_state
   EXPECT_EQ(tokens(who->all()), (names{"3", "4", "5"}));
 }
 
+TEST_F(hub_test, a_token_ahead_of_the_entity_is_told_and_hides_nothing) {
+  for (int i = 0; i < 2; ++i)
+    happen(entity(1));
+  auto who = std::make_shared<listener>();
+  subscribe(entity(1).str(), who, "999");
+  settle();
+  ASSERT_EQ(who->of_type("error").size(), 1U);
+  happen(entity(1));
+  EXPECT_EQ(tokens(who->all()), (names{"3"}));
+}
+
 TEST_F(hub_test, what_happens_while_an_entity_topic_is_replayed_comes_once_and_afterwards) {
   auto named = entity(1);
   for (int i = 0; i < 3; ++i)

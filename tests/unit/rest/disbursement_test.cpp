@@ -184,6 +184,7 @@ TEST_F(disbursements, lines_page_by_number) {
   EXPECT_EQ(states_in(second).size(), 2u);
   EXPECT_THAT(second.body, HasSubstr("\"next\":null"));
   EXPECT_EQ(bed.get(path + "/lines?cursor=x").status, 422u);
+  EXPECT_EQ(bed.get(path + "/lines?cursor=99999999999").status, 422u) << "wider than a line number";
 }
 
 TEST_F(disbursements, a_draft_has_no_lines) {

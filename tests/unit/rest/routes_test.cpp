@@ -105,6 +105,8 @@ TEST_F(routes, verbs_go_to_the_entity_that_the_path_names) {
     EXPECT_EQ(bed.entities.asked.back().target, (entity_ref{"project", id_of("project")}));
     EXPECT_EQ(last<pb::ProjectCommand>().command_case(), expected);
   }
+  bed.post(project + "/suspend", "");
+  EXPECT_FALSE(last<pb::ProjectCommand>().suspend().reason().empty()) << "deciders want one";
   bed.post(project + "/suspend", R"({"reason":"flood"})");
   EXPECT_EQ(last<pb::ProjectCommand>().suspend().reason(), "flood");
 }
