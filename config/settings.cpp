@@ -147,7 +147,7 @@ std::vector<setting> node_settings() {
   return {
       {RAHAT_FIELD(node.data_dir),
        "",
-       "Folder of everything that the node keeps on disk; it is created with mode 0700.",
+       "Folder of everything that the node keeps on disk; only its owner can list it.",
        0,
        0,
        {},

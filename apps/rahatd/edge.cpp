@@ -16,7 +16,7 @@ namespace rahat {
 namespace {
 
 constexpr auto live_drain = std::chrono::milliseconds(2'000);
-constexpr const char* version = "0.1.0";
+constexpr const char* version = RAHAT_VERSION;
 
 http::server_options options_of(const config& c, const clock& time) {
   http::server_options o;

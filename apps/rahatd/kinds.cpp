@@ -21,10 +21,6 @@ kind_registry all_kinds() {
   return kinds;
 }
 
-std::set<std::string> kind_names() {
-  return {"project", "upload", "batch", "disbursement", "vendor", "settlement"};
-}
-
 std::set<std::string> progress_types() {
   return {"upload.staged",
           "upload.batch_done",

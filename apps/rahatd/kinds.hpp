@@ -10,9 +10,6 @@ namespace rahat {
 /// Registers every aid kind: one line each, the only place that knows them all.
 kind_registry all_kinds();
 
-/// Their names, for live topics.
-std::set<std::string> kind_names();
-
 /// Event types that report progress of long work; the live hub coalesces them.
 std::set<std::string> progress_types();
 

@@ -28,7 +28,7 @@ measures::measures(unsigned writers) : impl_(std::make_unique<impl>(writers)) {
       .Name("rahat_build_info")
       .Help("Which program this is; always 1")
       .Register(impl_->registry)
-      .Add({{"version", "0.1.0"}})
+      .Add({{"version", RAHAT_VERSION}})
       .Set(1);
 }
 

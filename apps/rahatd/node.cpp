@@ -204,7 +204,7 @@ void node::parts::start_hosts() {
                          .publish = [this](const live_event& e) { hub->publish(e); }};
   entities = std::make_unique<region>(std::move(d));
   live::hub_options how;
-  how.kinds = kind_names();
+  how.kinds = kinds.names();
   how.progress_types = progress_types();
   how.progress_every = std::chrono::milliseconds(
       1'000 / std::max<std::int64_t>(1, settings.live.progress_per_second));

@@ -12,20 +12,6 @@ namespace {
 
 constexpr std::string_view work_timer = "work";
 
-void append_be(std::string& out, std::uint64_t value, int bytes) {
-  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8)
-    out += static_cast<char>(value >> shift);
-}
-
-/// SHA-256 over the one row of a transfer of line 0; see wire::TransferMark.
-digest digest_of_single(const transfer& t) {
-  std::string row;
-  append_be(row, 0, 4);
-  row += t.credit.raw();
-  append_be(row, static_cast<std::uint64_t>(t.amount_minor), 8);
-  return sha256(row);
-}
-
 wire::Credit credit_of(const transfer& t, const entity_ref& self) {
   wire::Credit credit;
   credit.set_purpose(t.purpose.raw());
@@ -126,6 +112,9 @@ void host::make_commit(decision& d, const cause& why) {
 }
 
 void host::mark_money(decision& d, commit& c, wire::Commit& payload) {
+  // Marks, messages and rows are matched by their order: both at once would leave it open.
+  must_hold(d.transfers().empty() || d.payments().empty(),
+            "a decision moves money by transfers or by lines, not by both");
   for (auto& t : d.transfers()) {
     auto& mark = *payload.add_transfers();
     mark.set_purpose(t.purpose.raw());
@@ -133,7 +122,7 @@ void host::mark_money(decision& d, commit& c, wire::Commit& payload) {
     mark.set_currency(t.currency);
     mark.set_count(1);
     mark.set_sum_minor(t.amount_minor);
-    auto hash = digest_of_single(t);
+    auto hash = digest_of({line_row{0, {}, t.credit, t.amount_minor}});
     mark.set_digest(std::string{rahat::view(hash)});
     assign(*mark.mutable_credit_owner(), t.credit_owner);
   }

@@ -9,6 +9,13 @@ void kind_registry::add(std::unique_ptr<kind> k) {
   must_hold(kinds_.emplace(name, std::move(k)).second, "a kind was registered twice");
 }
 
+std::set<std::string> kind_registry::names() const {
+  std::set<std::string> out;
+  for (auto& [name, k] : kinds_)
+    out.insert(name);
+  return out;
+}
+
 const kind* kind_registry::find(std::string_view name) const {
   auto found = kinds_.find(name);
   return found == kinds_.end() ? nullptr : found->second.get();

@@ -24,6 +24,7 @@ class kind_registry {
 public:
   void add(std::unique_ptr<kind> k);
   const kind* find(std::string_view name) const;
+  std::set<std::string> names() const;
 
 private:
   std::map<std::string, std::unique_ptr<kind>, std::less<>> kinds_;
