@@ -36,7 +36,7 @@ distribution::distribution(bench_node& node, const settings& how, std::uint64_t 
     auto status = text_of(view, "status");
     if (status == "accepted")
       break;
-    if (status == "rejected" || status == "abandoned")
+    if (status == "rejected" || status == "abandoned" || status == "failed")
       throw std::runtime_error("the register was not accepted: " + json::serialize(view));
     std::this_thread::sleep_for(poll_every);
   }

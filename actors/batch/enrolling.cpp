@@ -103,8 +103,14 @@ decision accept(const batch::state& now, const context& ctx) {
   return d;
 }
 
+/// Its upload was given up, or the project has no room for it. Nobody is sent away with money, a
+/// pay list or a question: such a batch stays.
 decision drop(const batch::state& now) {
-  must_hold(now.status() == pb::BATCH_ENROLLING, "a batch was dropped after it was accepted");
+  must_hold(now.status() != pb::BATCH_NONE, "a batch that does not exist was dropped");
+  auto& wallets = now.balances();
+  if (!now.locks().empty() || !now.waiting().empty() ||
+      std::any_of(wallets.begin(), wallets.end(), [](auto balance) { return balance != 0; }))
+    return {};
   pb::BatchEvent event;
   event.mutable_dropped();
   decision d;

@@ -59,13 +59,15 @@ result create(const state& now, const pb::CreateDisbursement& ask, const context
     return *fault;
 
   event happened;
-  auto& created = *happened.mutable_created();
-  *created.mutable_ask() = ask;
-  created.set_by(ctx.who.user);
-  created.set_at_us(ctx.now_us);
-  created.set_reserve_account(account_of(ctx.self, "reserve").raw());
+  auto& asked = *happened.mutable_asked();
+  *asked.mutable_ask() = ask;
+  asked.set_by(ctx.who.user);
+  asked.set_request(ctx.request_id.raw());
+  pb::ProjectMessage question;
+  assign(*question.mutable_ask()->mutable_asker(), ctx.self);
+  question.mutable_ask()->set_once(true);
   decision d;
-  d.record(happened).status(201);
+  d.record(happened).tell({"project", uuid::from_raw(ask.project())}, question).postpone();
   return d;
 }
 

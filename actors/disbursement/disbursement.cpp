@@ -8,7 +8,7 @@ namespace rahat {
 namespace steps = disbursing;
 
 result disbursement::decide(const state& now, const command& ask, const context& ctx) {
-  if (now.status() == pb::DISBURSEMENT_NONE && !ask.has_create())
+  if (!exists(now) && !ask.has_create())
     return reject(errc::not_found, "there is no such disbursement: check its id");
   switch (ask.command_case()) {
     case command::kCreate: return steps::create(now, ask.create(), ctx);
@@ -28,6 +28,8 @@ decision disbursement::told(const state& now, const message& message, const cont
   using told = disbursement::message;
   switch (message.message_case()) {
     case told::kProject:
+      if (steps::answers_creation(now, message.project()))
+        return steps::finish_creation(now, message.project(), ctx);
       if (steps::answers_lock(now, message.project()))
         return steps::spread_lock(now, message.project(), ctx);
       return steps::project_changed(now, message.project(), ctx);
@@ -46,7 +48,7 @@ decision disbursement::credited(const state& now, const wire::Credit& credit, co
 }
 
 bool disbursement::exists(const state& now) {
-  return now.status() != pb::DISBURSEMENT_NONE;
+  return now.status() != pb::DISBURSEMENT_NONE && now.status() != pb::DISBURSEMENT_OPENING;
 }
 
 bool disbursement::has_work(const state& now) {
@@ -91,6 +93,7 @@ std::vector<owned_total> disbursement::totals(const state& now) {
 
 std::string_view to_string(pb::DisbursementStatus status) {
   switch (status) {
+    case pb::DISBURSEMENT_OPENING: return "opening";
     case pb::DISBURSEMENT_DRAFT: return "draft";
     case pb::DISBURSEMENT_LOCKING: return "locking";
     case pb::DISBURSEMENT_LOCKED: return "locked";

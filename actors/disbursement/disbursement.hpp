@@ -24,6 +24,7 @@ struct disbursement {
   static decision told(const state& now, const message& message, const context& ctx);
   static decision credited(const state& now, const wire::Credit& credit, const context& ctx);
   static void evolve(state& now, const event& happened);
+  /// Not before its project has said that there is one: nobody sees what may yet be refused.
   static bool exists(const state& now);
 
   /// Work of its own: to look for duplicates once all batches are locked, to pay chunk after chunk.
@@ -45,7 +46,7 @@ struct disbursement {
   static constexpr std::size_t max_text = 1000; // characters of a reason or a note
 };
 
-/// "draft", "locking", ...; "none" before it is created.
+/// "opening", "draft", "locking", ...; "none" before it is asked for and when that was refused.
 std::string_view to_string(pb::DisbursementStatus status);
 
 } // namespace rahat

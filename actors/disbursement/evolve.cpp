@@ -19,12 +19,27 @@ void drop_list(state& now) {
   now.clear_approved_us();
 }
 
+void on(state& now, const pb::DisbursementAsked& e) {
+  now.set_status(pb::DISBURSEMENT_OPENING);
+  *now.mutable_details() = e.ask();
+  now.set_created_by(e.by());
+  now.set_waiting_request(e.request());
+}
+
+/// As if it had never been asked for; money that it keeps in suspense is money all the same.
+void on(state& now, const pb::DisbursementNotCreated&) {
+  state none;
+  none.mutable_suspense()->Swap(now.mutable_suspense());
+  now.Swap(&none);
+}
+
 void on(state& now, const pb::DisbursementCreated& e) {
   now.set_status(pb::DISBURSEMENT_DRAFT);
   *now.mutable_details() = e.ask();
   now.set_created_by(e.by());
   now.set_created_us(e.at_us());
   now.set_reserve_account(e.reserve_account());
+  now.clear_waiting_request();
 }
 
 void on(state& now, const pb::LockAsked& e) {
@@ -228,6 +243,8 @@ void disbursement::evolve(state& now, const event& happened) {
     case event::kCompleted: return on(now, happened.completed());
     case event::kStrayCredit: return on(now, happened.stray_credit());
     case event::kProjectKnown: return on(now, happened.project_known());
+    case event::kAsked: return on(now, happened.asked());
+    case event::kNotCreated: return on(now, happened.not_created());
     case event::EVENT_NOT_SET: break;
   }
   throw broken_invariant("a disbursement's journal holds an event that this release cannot read");

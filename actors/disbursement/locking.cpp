@@ -166,7 +166,7 @@ decision spread_lock(const state& now, const pb::ProjectFact& project, const con
     first_line += disbursement::lines_per_batch;
   }
   d.record(happened);
-  if (now.currency().empty()) { // the first lock: only now the currency is certain
+  if (now.currency().empty()) { // the first lock: drafts that are never locked need no account
     auto account = uuid::from_raw(now.reserve_account());
     d.open_account(
         {account, account, uuid::from_raw(now.details().project()), project.currency(), "reserve"});

@@ -23,6 +23,13 @@ result pause(const state& now, const pb::PauseDisbursement& ask, const context& 
 result resume(const state& now, const context& ctx);
 result cancel(const state& now, const pb::CancelDisbursement& ask, const context& ctx);
 
+// ---- creating (creating.cpp) -----------------------------------------------------------------
+
+/// True for the first answer of the project that a new disbursement waits for.
+bool answers_creation(const state& now, const pb::ProjectFact& project);
+/// A draft, or a refused client and nothing.
+decision finish_creation(const state& now, const pb::ProjectFact& project, const context& ctx);
+
 // ---- locking (locking.cpp) -------------------------------------------------------------------
 
 /// True for the project's answer to this very lock, not for news or the answer to a former one.

@@ -19,6 +19,15 @@ constexpr std::string_view budget_role = "budget";
 
 // ---- the fact that others are told -----------------------------------------------------------
 
+/// Batches that may still be asked for: the bound less those that have joined or have a place.
+std::uint32_t room_of(const project::state& now) {
+  auto taken = static_cast<std::uint32_t>(now.batches_size());
+  for (auto& places : now.places())
+    taken += places.batches();
+  constexpr auto most = static_cast<std::uint32_t>(project::max_batches);
+  return taken < most ? most - taken : 0;
+}
+
 pb::ProjectFact fact_of(const project::state& now, const context& ctx) {
   pb::ProjectFact fact;
   fact.set_project(ctx.self.id.raw());
@@ -27,7 +36,7 @@ pb::ProjectFact fact_of(const project::state& now, const context& ctx) {
   fact.set_at_us(ctx.now_us);
   fact.set_outside_account(now.outside_account());
   fact.set_budget_account(now.budget_account());
-  fact.set_full(now.batches_size() >= project::max_batches);
+  fact.set_full(room_of(now) == 0);
   return fact;
 }
 
@@ -251,7 +260,7 @@ bool knows(const project::state& now, const wire::Entity& asker) {
 /// A project that does not exist says so, and keeps no list of those who asked.
 decision ask_project(const project::state& now, const pb::AskProject& ask, const context& ctx) {
   decision d;
-  if (now.status() != pb::PROJECT_NONE && now.askers_size() < project::max_askers &&
+  if (now.status() != pb::PROJECT_NONE && !ask.once() && now.askers_size() < project::max_askers &&
       !knows(now, ask.asker())) {
     pb::ProjectEvent event;
     *event.mutable_asker_added()->mutable_asker() = ask.asker();
@@ -334,6 +343,41 @@ void tell_upload(decision& d, const pb::BatchOpened& news, const std::string& re
   d.tell({"upload", uuid::from_raw(news.upload())}, word);
 }
 
+/// Why an upload gets no places; empty if it does. A suspended project may be active again.
+std::string refusal_of(const project::state& now, const pb::AskPlaces& ask) {
+  if (now.status() == pb::PROJECT_CLOSED)
+    return "the project is closed: upload these households to another one";
+  if (auto room = room_of(now); room < ask.batches())
+    return "the project has room for " + std::to_string(room) + " more batches of " +
+           std::to_string(project::max_batches) + " and the register needs " +
+           std::to_string(ask.batches()) + ": upload these households to another project";
+  return {};
+}
+
+/// All or none, before the upload makes its first batch.
+decision ask_places(const project::state& now, const pb::AskPlaces& ask) {
+  must_hold(now.status() != pb::PROJECT_NONE, "an upload asks a project that does not exist");
+  auto reason = refusal_of(now, ask);
+  pb::ProjectEvent event;
+  auto& places = reason.empty() ? *event.mutable_places_granted()->mutable_places()
+                                : *event.mutable_places_refused()->mutable_places();
+  places.set_upload(ask.upload());
+  places.set_batches(ask.batches());
+  if (!reason.empty())
+    event.mutable_places_refused()->set_reason(reason);
+  pb::UploadMessage word;
+  word.mutable_places()->set_refused(reason);
+  decision d;
+  d.record(event);
+  d.tell({"upload", uuid::from_raw(ask.upload())}, word);
+  return d;
+}
+
+bool has_place(const project::state& now, const std::string& upload) {
+  return std::any_of(now.places().begin(), now.places().end(),
+                     [&](auto& places) { return places.upload() == upload; });
+}
+
 decision turn_away(const pb::BatchOpened& news) {
   auto reason = "the project has " + std::to_string(project::max_batches) +
                 " batches: upload these households to another project";
@@ -354,11 +398,12 @@ decision batch_opened(const project::state& now, const pb::BatchOpened& news, co
   if (std::any_of(batches.begin(), batches.end(),
                   [&](auto& known) { return known.id() == news.batch().id(); }))
     return {};
-  if (now.batches_size() >= project::max_batches)
+  if (!has_place(now, news.upload()) && room_of(now) == 0)
     return turn_away(news);
   pb::ProjectEvent event;
   event.mutable_batch_joined()->mutable_batch()->set_id(news.batch().id());
   event.mutable_batch_joined()->mutable_batch()->set_members(news.members());
+  event.mutable_batch_joined()->set_upload(news.upload());
   decision d;
   d.record(event);
   tell_upload(d, news, {});
@@ -395,6 +440,19 @@ void evolve_reserved(project::state& now, const pb::BudgetReserved& e) {
   auto* reservation = held == now.mutable_reservations()->end() ? now.add_reservations() : &*held;
   *reservation->mutable_disbursement() = e.disbursement();
   reservation->set_amount_minor(reservation->amount_minor() + e.amount_minor());
+}
+
+void evolve_batch_joined(project::state& now, const pb::BatchJoined& e) {
+  *now.add_batches() = e.batch();
+  now.set_members(now.members() + e.batch().members());
+  auto& kept = *now.mutable_places();
+  auto at = std::find_if(kept.begin(), kept.end(),
+                         [&](auto& places) { return places.upload() == e.upload(); });
+  if (at == kept.end())
+    return;
+  at->set_batches(at->batches() - 1);
+  if (at->batches() == 0)
+    kept.erase(at);
 }
 
 void evolve_reservation_closed(project::state& now, const pb::ReservationClosed& e) {
@@ -451,6 +509,7 @@ decision project::told(const state& now, const message& news, const context& ctx
     case message::kReserve: return reserve(now, news.reserve(), ctx);
     case message::kBatchOpened: return batch_opened(now, news.batch_opened(), ctx);
     case message::kReservationEnded: return reservation_ended(now, news.reservation_ended(), ctx);
+    case message::kAskPlaces: return ask_places(now, news.ask_places());
     default: throw broken_invariant("a project was told something that it does not know");
   }
 }
@@ -500,12 +559,11 @@ void project::evolve(state& now, const event& happened) {
       now.set_fundings(now.fundings() + 1);
       return;
     case event::kAskerAdded: *now.add_askers() = happened.asker_added().asker(); return;
-    case event::kBatchJoined:
-      *now.add_batches() = happened.batch_joined().batch();
-      now.set_members(now.members() + happened.batch_joined().batch().members());
-      return;
+    case event::kBatchJoined: return evolve_batch_joined(now, happened.batch_joined());
     case event::kBudgetReserved: return evolve_reserved(now, happened.budget_reserved());
     case event::kBatchTurnedAway: return;
+    case event::kPlacesGranted: *now.add_places() = happened.places_granted().places(); return;
+    case event::kPlacesRefused: return;
     case event::kReserveRefused: return;
     case event::kReservationClosed:
       return evolve_reservation_closed(now, happened.reservation_closed());

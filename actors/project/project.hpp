@@ -34,8 +34,8 @@ struct project {
   static constexpr int max_askers = 10'000;
   /// Beyond it a reserve is refused.
   static constexpr int max_reservations = 1'000;
-  /// With so many it takes no further upload; a batch of one that was begun before is turned away,
-  /// and its upload told. A fact that lists all of them stays below 256 KiB.
+  /// Those that have joined and those that have a place. An upload that needs more is refused
+  /// before its first batch is made. A fact that lists all of them stays below 256 KiB.
   static constexpr int max_batches = 5'000;
 
   static result decide(const state& now, const command& ask, const context& ctx);

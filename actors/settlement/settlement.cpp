@@ -1,5 +1,6 @@
 #include "actors/settlement/settlement.hpp"
 
+#include "actors/shared/project_check.hpp"
 #include "actors/shared/suspense.hpp"
 #include "actors/shared/text.hpp"
 #include "actors/vendor/vendor.pb.h"
@@ -34,13 +35,12 @@ std::optional<error> fault_in(const pb::OpenSettlement& ask) {
 
 // ---- what the vendor is told -----------------------------------------------------------------
 
-pb::VendorMessage quote_question(const pb::OpenSettlement& details, const std::string& currency,
-                                 const context& ctx) {
+pb::VendorMessage quote_question(const state& now, const context& ctx) {
   pb::VendorMessage question;
   auto& quote = *question.mutable_quote();
   assign(*quote.mutable_settlement(), ctx.self);
-  quote.set_project(details.project());
-  quote.set_currency(currency);
+  quote.set_project(now.details().project());
+  quote.set_currency(now.currency());
   return question;
 }
 
@@ -72,15 +72,15 @@ result open(const state& now, const pb::OpenSettlement& ask, const context& ctx)
     return *fault;
 
   event happened;
-  auto& opened = *happened.mutable_opened();
-  *opened.mutable_ask() = ask;
-  opened.set_by(ctx.who.user);
-  opened.set_at_us(ctx.now_us);
+  auto& asked = *happened.mutable_asked();
+  *asked.mutable_ask() = ask;
+  asked.set_by(ctx.who.user);
+  asked.set_request(ctx.request_id.raw());
   pb::ProjectMessage question;
   assign(*question.mutable_ask()->mutable_asker(), ctx.self);
+  question.mutable_ask()->set_once(true); // what is needed of it never changes
   decision d;
-  d.record(happened);
-  d.tell({"project", uuid::from_raw(ask.project())}, question).status(201);
+  d.record(happened).tell({"project", uuid::from_raw(ask.project())}, question).postpone();
   return d;
 }
 
@@ -89,20 +89,12 @@ result request(const state& now, const context& ctx) {
     return wrong_status(now, "the vendor's answer is on its way");
   if (now.status() != pb::SETTLEMENT_OPEN)
     return wrong_status(now, "only an open settlement can be requested");
-  if (!now.project_asked() && now.outside_account().empty())
-    return wrong_status(now, "there is no such project; open another settlement");
-  auto& currency = now.details().currency();
-  if (!now.project_asked() && !currency.empty() && currency != now.currency())
-    return reject(errc::wrong_currency,
-                  "the project's money is in " + now.currency() + ": open another settlement");
 
   event happened;
   happened.mutable_requested()->set_by(ctx.who.user);
   happened.mutable_requested()->set_request(ctx.request_id.raw());
   decision d;
-  d.record(happened).postpone();
-  if (!now.project_asked())
-    d.tell(vendor_of(now), quote_question(now.details(), now.currency(), ctx));
+  d.record(happened).tell(vendor_of(now), quote_question(now, ctx)).postpone();
   return d;
 }
 
@@ -148,29 +140,50 @@ void record_refusal(decision& d, const state& now, error why) {
   d.refuse_request(uuid::from_raw(now.waiting_request()), std::move(why));
 }
 
-/// Only the first answer counts: currency and accounts of a project never change.
+decision refuse_opening(const state& now, error why) {
+  event happened;
+  happened.mutable_not_opened()->set_reason(why.message);
+  decision d;
+  d.record(happened).refuse_request(uuid::from_raw(now.waiting_request()), std::move(why));
+  return d;
+}
+
+/// Of a closed project too: what its vendors have taken is still owed to them.
 decision project_known(const state& now, const pb::ProjectFact& project, const context& ctx) {
-  if (!now.project_asked() || project.project() != now.details().project())
+  if (now.status() != pb::SETTLEMENT_OPENING || !now.outside_account().empty() ||
+      project.project() != now.details().project())
     return {};
-  bool exists = project.status() != pb::PROJECT_NONE;
+  if (auto fault = fault_with(project, now.details().currency()))
+    return refuse_opening(now, std::move(*fault));
+
   event happened;
   auto& known = *happened.mutable_project_known();
-  known.set_exists(exists);
   known.set_currency(project.currency());
   known.set_outside_account(project.outside_account());
+  pb::VendorMessage question;
+  assign(*question.mutable_check()->mutable_settlement(), ctx.self);
+  decision d;
+  d.record(happened).tell(vendor_of(now), question);
+  return d;
+}
+
+/// The vendor's status counts when it is asked for a quote and for the payment.
+decision vendor_known(const state& now, const pb::VendorFact& vendor, const context& ctx) {
+  if (now.status() != pb::SETTLEMENT_OPENING || now.outside_account().empty() ||
+      vendor.vendor() != now.details().vendor())
+    return {};
+  if (vendor.status() == pb::VENDOR_NONE)
+    return refuse_opening(
+        now, reject(errc::not_found, "there is no such vendor: check its id", "vendor_id"));
+
+  event happened;
+  auto& opened = *happened.mutable_opened();
+  *opened.mutable_ask() = now.details();
+  opened.set_by(now.created_by());
+  opened.set_at_us(ctx.now_us);
   decision d;
   d.record(happened);
-  if (now.status() != pb::SETTLEMENT_REQUESTING)
-    return d;
-  auto& currency = now.details().currency();
-  if (!exists)
-    record_refusal(d, now, reject(errc::wrong_status, "the project does not exist"));
-  else if (!currency.empty() && currency != project.currency())
-    record_refusal(d, now,
-                   reject(errc::wrong_currency, "the project's money is in " + project.currency() +
-                                                    ": open another settlement"));
-  else
-    d.tell(vendor_of(now), quote_question(now.details(), project.currency(), ctx));
+  d.answer_request(uuid::from_raw(now.waiting_request()), settlement::answer(), 201);
   return d;
 }
 
@@ -178,7 +191,7 @@ decision quoted(const state& now, const pb::SettlementQuote& quote, const contex
   decision d;
   if (now.status() == pb::SETTLEMENT_OPEN && quote.refused().empty())
     d.tell(vendor_of(now), release_order(now, ctx)); // held at the vendor for nobody
-  if (now.status() != pb::SETTLEMENT_REQUESTING || now.project_asked())
+  if (now.status() != pb::SETTLEMENT_REQUESTING)
     return d;
   if (!quote.refused().empty()) {
     record_refusal(d, now, reject(errc::wrong_status, quote.refused()));
@@ -213,20 +226,29 @@ decision paid(const state& now, const pb::SettlementPaid& outcome, const context
 
 // ---- evolve ----------------------------------------------------------------------------------
 
+void on(state& now, const pb::SettlementAsked& e) {
+  now.set_status(pb::SETTLEMENT_OPENING);
+  *now.mutable_details() = e.ask();
+  now.set_created_by(e.by());
+  now.set_waiting_request(e.request());
+}
+
+/// As if it had never been asked for; money that it keeps in suspense is money all the same.
+void on(state& now, const pb::SettlementNotOpened&) {
+  state none;
+  none.mutable_suspense()->Swap(now.mutable_suspense());
+  now.Swap(&none);
+}
+
 void on(state& now, const pb::SettlementOpened& e) {
   now.set_status(pb::SETTLEMENT_OPEN);
   *now.mutable_details() = e.ask();
   now.set_created_by(e.by());
   now.set_created_us(e.at_us());
-  now.set_project_asked(true);
+  now.clear_waiting_request();
 }
 
 void on(state& now, const pb::SettlementProjectKnown& e) {
-  now.set_project_asked(false);
-  if (!e.exists()) {
-    now.set_reason("the project does not exist");
-    return;
-  }
   now.set_currency(e.currency());
   now.set_outside_account(e.outside_account());
 }
@@ -278,7 +300,7 @@ void on(state& now, const pb::SettlementStrayCredit& e) {
 } // namespace
 
 result settlement::decide(const state& now, const command& ask, const context& ctx) {
-  if (now.status() == pb::SETTLEMENT_NONE && !ask.has_open())
+  if (!exists(now) && !ask.has_open())
     return reject(errc::not_found, "there is no such settlement: check its id");
   switch (ask.command_case()) {
     case command::kOpen: return open(now, ask.open(), ctx);
@@ -296,6 +318,7 @@ decision settlement::told(const state& now, const message& message, const contex
     case told::kProject: return project_known(now, message.project(), ctx);
     case told::kQuote: return quoted(now, message.quote(), ctx);
     case told::kPaid: return paid(now, message.paid(), ctx);
+    case told::kVendor: return vendor_known(now, message.vendor(), ctx);
     case told::MESSAGE_NOT_SET: break;
   }
   throw broken_invariant("a settlement was told something unknown");
@@ -328,13 +351,15 @@ void settlement::evolve(state& now, const event& happened) {
     case event::kPayAsked: return on(now, happened.pay_asked());
     case event::kPaid: return on(now, happened.paid());
     case event::kStrayCredit: return on(now, happened.stray_credit());
+    case event::kAsked: return on(now, happened.asked());
+    case event::kNotOpened: return on(now, happened.not_opened());
     case event::EVENT_NOT_SET: break;
   }
   throw broken_invariant("a settlement's journal holds an event that this release cannot read");
 }
 
 bool settlement::exists(const state& now) {
-  return now.status() != pb::SETTLEMENT_NONE;
+  return now.status() != pb::SETTLEMENT_NONE && now.status() != pb::SETTLEMENT_OPENING;
 }
 
 query_keys settlement::keys(const state& now) {
@@ -354,6 +379,7 @@ std::vector<owned_total> settlement::totals(const state& now) {
 
 std::string_view to_string(pb::SettlementStatus status) {
   switch (status) {
+    case pb::SETTLEMENT_OPENING: return "opening";
     case pb::SETTLEMENT_OPEN: return "open";
     case pb::SETTLEMENT_REQUESTING: return "requesting";
     case pb::SETTLEMENT_REQUESTED: return "requested";

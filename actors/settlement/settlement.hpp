@@ -12,7 +12,7 @@ namespace rahat {
 /// money moves at the vendor. Protocol and state table: docs/protocols/settlement.md.
 struct settlement {
   static constexpr std::string_view name = "settlement";
-  static constexpr std::uint32_t evolve_version = 1;
+  static constexpr std::uint32_t evolve_version = 2;
   using state = pb::SettlementState;
   using command = pb::SettlementCommand;
   using message = pb::SettlementMessage;
@@ -23,6 +23,7 @@ struct settlement {
   static decision told(const state& now, const message& message, const context& ctx);
   static decision credited(const state& now, const wire::Credit& credit, const context& ctx);
   static void evolve(state& now, const event& happened);
+  /// Not before project and vendor have said that they exist: nobody sees what may be refused.
   static bool exists(const state& now);
 
   static query_keys keys(const state& now);
@@ -31,7 +32,7 @@ struct settlement {
   static constexpr std::size_t max_note = 1000; // characters
 };
 
-/// "open", "requesting", ...; "none" before it is opened.
+/// "opening", "open", "requesting", ...; "none" before it is asked for and when that was refused.
 std::string_view to_string(pb::SettlementStatus status);
 
 } // namespace rahat

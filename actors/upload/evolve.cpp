@@ -26,7 +26,9 @@ void evolve_staged(upload::state& now, const pb::RowsStaged& e) {
 }
 
 void evolve_checked(upload::state& now, const pb::UploadChecked& e) {
-  now.set_status(pb::UPLOAD_ENROLLING);
+  now.set_places_asked(e.places_asked());
+  if (!e.places_asked())
+    now.set_status(pb::UPLOAD_ENROLLING);
   *now.mutable_excluded() = e.excluded();
   now.set_duplicates(static_cast<std::uint32_t>(e.excluded_size()));
   now.set_batches(e.batches());
@@ -91,6 +93,8 @@ void upload::evolve(state& now, const event& happened) {
       now.set_status(pb::UPLOAD_ACCEPTED);
       now.set_accepted_us(happened.finished().at_us());
       return;
+    case event::kPlacesKept: now.set_status(pb::UPLOAD_ENROLLING); return;
+    case event::kFailed: return evolve_ended(now, pb::UPLOAD_FAILED, happened.failed().reason());
     case event::kAbandoned:
       return evolve_ended(now, pb::UPLOAD_ABANDONED, happened.abandoned().reason());
     case event::kCredited:

@@ -317,12 +317,34 @@ decision check(const upload::state& now, const wire::Feed& duplicates) {
   auto batches = (now.good_rows() + upload::batch_rows - 1) / upload::batch_rows;
   pb::UploadEvent event;
   event.mutable_checked()->set_batches(batches);
+  event.mutable_checked()->set_places_asked(true);
   for (auto ordinal : excluded)
     event.mutable_checked()->add_excluded(ordinal);
+  pb::ProjectMessage question;
+  auto& places = *question.mutable_ask_places();
+  places.set_upload(now.id());
+  for (std::uint32_t index = 0; index < batches; ++index)
+    if (!is_empty(enrolment(now, index, excluded)))
+      places.set_batches(places.batches() + 1);
   decision d;
   d.record(event);
   report_duplicates(d, now, duplicates);
-  for (std::uint32_t index = 0; index < batches; ++index) {
+  d.tell({"project", uuid::from_raw(now.project())}, question);
+  return d;
+}
+
+/// Room for all of the batches, or for none: nothing was made yet that would have to be undone.
+decision placed(const upload::state& now, const pb::PlacesAnswer& news) {
+  must_hold(now.status() == pb::UPLOAD_CHECKING && now.places_asked(),
+            "an upload that has not asked for places was told of them");
+  if (!news.refused().empty())
+    return reject_upload(news.refused(), now.duplicates());
+  const std::vector<std::uint32_t> excluded(now.excluded().begin(), now.excluded().end());
+  pb::UploadEvent event;
+  event.mutable_places_kept();
+  decision d;
+  d.record(event);
+  for (std::uint32_t index = 0; index < now.batches(); ++index) {
     pb::BatchMessage ask;
     *ask.mutable_enroll() = enrolment(now, index, excluded);
     if (is_empty(ask.enroll())) { // nobody new in these rows: there will be no such batch
@@ -368,8 +390,20 @@ std::uint32_t batches_made(const upload::state& now) {
                                                   [](auto members) { return members > 0; }));
 }
 
-/// The last batch that joins the project makes the upload accepted. One that the project turned
-/// away leaves it `accepting`, with the reason: its members cannot be paid in this project.
+decision failed(const upload::state& now, const pb::BatchJoinedProject& last, decision d) {
+  auto after = now;
+  pb::UploadEvent event;
+  *event.mutable_batch_joined() = last;
+  upload::evolve(after, event);
+  pb::UploadEvent end;
+  end.mutable_failed()->set_reason(after.reason());
+  d.record(end);
+  return d;
+}
+
+/// The last batch that joins the project makes the upload accepted. Each has a place there, unless
+/// the upload was checked by a version that did not ask: one that is turned away is dropped, and
+/// the upload has failed when all have been heard of.
 decision joined(const upload::state& now, const pb::BatchJoinedProject& news, const context& ctx) {
   must_hold(now.status() == pb::UPLOAD_ACCEPTING && news.index() < now.batches() &&
                 now.batch_members(static_cast<int>(news.index())) > 0 &&
@@ -379,8 +413,16 @@ decision joined(const upload::state& now, const pb::BatchJoinedProject& news, co
   *event.mutable_batch_joined() = news;
   decision d;
   d.record(event);
-  if (!news.refused().empty() || now.batches_open() + 1 < batches_made(now))
+  bool refused = !news.refused().empty();
+  if (refused) {
+    pb::BatchMessage drop;
+    drop.mutable_drop();
+    d.tell({"batch", upload::batch_id(uuid::from_raw(now.id()), news.index())}, drop);
+  }
+  if (now.batches_open() + now.batches_refused() + 1 < batches_made(now))
     return d;
+  if (refused || now.batches_refused() > 0)
+    return failed(now, news, std::move(d));
   pb::UploadEvent finished;
   finished.mutable_finished()->set_at_us(ctx.now_us);
   d.record(finished);
@@ -399,6 +441,7 @@ std::string_view to_string(pb::UploadStatus status) {
     case pb::UPLOAD_ACCEPTED: return "accepted";
     case pb::UPLOAD_REJECTED: return "rejected";
     case pb::UPLOAD_ABANDONED: return "abandoned";
+    case pb::UPLOAD_FAILED: return "failed";
     default: return "";
   }
 }
@@ -443,6 +486,7 @@ decision upload::told(const state& now, const message& news, const context& ctx)
     case message::kProject: return project_known(now, news.project(), ctx);
     case message::kEnrolled: return enrolled(now, news.enrolled(), ctx);
     case message::kJoined: return joined(now, news.joined(), ctx);
+    case message::kPlaces: return placed(now, news.places());
     default: throw broken_invariant("an upload was told something that it does not know");
   }
 }
@@ -480,7 +524,7 @@ std::vector<owned_total> upload::totals(const state& now) {
 }
 
 bool upload::has_work(const state& now) {
-  return now.status() == pb::UPLOAD_CHECKING;
+  return now.status() == pb::UPLOAD_CHECKING && !now.places_asked();
 }
 
 std::optional<feed_request> upload::feed_for(const state& now) {

@@ -63,7 +63,7 @@ struct upload {
 };
 
 /// "opening", "receiving", "checking", "enrolling", "accepting", "accepted", "rejected",
-/// "abandoned"; empty for an upload that does not exist.
+/// "abandoned", "failed"; empty for an upload that does not exist.
 std::string_view to_string(pb::UploadStatus status);
 
 /// SHA-256 over staged rows and errors as the journal covers them, in order. A row: ordinal, row

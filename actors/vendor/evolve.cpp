@@ -73,8 +73,6 @@ void on(state& now, const pb::SettlementQuoted& e) {
   must_hold(account.unsettled_minor() >= 0, "more was quoted than the vendor holds");
 }
 
-void on(state&, const pb::SettlementQuoteRefused&) {}
-
 void on(state& now, const pb::SettlementPaidOut& e) {
   auto& account = account_named(now, e.account());
   must_hold(e.amount_minor() == account.quoted_minor(), "a payout differs from its quote");
@@ -105,7 +103,6 @@ void vendor::evolve(state& now, const event& happened) {
     case event::kAccountOpened: return on(now, happened.account_opened());
     case event::kReceipt: return on(now, happened.receipt());
     case event::kQuoted: return on(now, happened.quoted());
-    case event::kQuoteRefused: return on(now, happened.quote_refused());
     case event::kPaidOut: return on(now, happened.paid_out());
     case event::kReleased: return on(now, happened.released());
     case event::kStrayCredit: return on(now, happened.stray_credit());

@@ -132,6 +132,12 @@ decision ask(const state& now, const pb::AskVendor& question, const context& ctx
   return d;
 }
 
+decision check(const state& now, const pb::CheckVendor& question, const context& ctx) {
+  pb::SettlementMessage news;
+  *news.mutable_vendor() = fact_of(now, ctx).vendor();
+  return tell_settlement(question.settlement(), news);
+}
+
 decision quote(const state& now, const pb::QuoteSettlement& question) {
   pb::SettlementMessage news;
   auto& answer = *news.mutable_quote();

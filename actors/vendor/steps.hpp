@@ -21,6 +21,7 @@ result reactivate(const state& now, const context& ctx);
 // ---- what other entities tell (messages.cpp) -------------------------------------------------
 
 decision ask(const state& now, const pb::AskVendor& question, const context& ctx);
+decision check(const state& now, const pb::CheckVendor& question, const context& ctx);
 decision quote(const state& now, const pb::QuoteSettlement& question);
 decision pay(const state& now, const pb::PaySettlement& order, const context& ctx);
 decision release(const state& now, const pb::ReleaseSettlement& order);

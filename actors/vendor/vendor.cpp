@@ -24,6 +24,7 @@ decision vendor::told(const state& now, const message& message, const context& c
   using told = vendor::message;
   switch (message.message_case()) {
     case told::kAsk: return steps::ask(now, message.ask(), ctx);
+    case told::kCheck: return steps::check(now, message.check(), ctx);
     case told::kQuote: return steps::quote(now, message.quote());
     case told::kPay: return steps::pay(now, message.pay(), ctx);
     case told::kRelease: return steps::release(now, message.release());

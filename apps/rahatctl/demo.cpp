@@ -132,7 +132,7 @@ private:
     auto id = text(upload, "id");
     follow("/v2/uploads/" + id, [&](const json::value& view) {
       auto status = text(view, "status");
-      if (status == "rejected" || status == "abandoned")
+      if (status == "rejected" || status == "abandoned" || status == "failed")
         throw std::runtime_error("the register was rejected: " + plain(*member(view, "reason")));
       bar.show(static_cast<std::uint64_t>(count(view, "members")), status);
       return status == "accepted";

@@ -21,8 +21,8 @@ int create(context& ctx, const std::string& user, const std::string& role) {
     return ctx.fail("the node's answer holds no token");
   if (!ctx.json) {
     ctx.out << plain(*token) << '\n';
-    ctx.err << "This is the only time that the token is shown. " << user << " is a " << role
-            << ".\n";
+    ctx.err << "This is the only time that the token is shown. " << user << " is "
+            << (role == "admin" || role == "operator" ? "an " : "a ") << role << ".\n";
   }
   return exit_ok;
 }

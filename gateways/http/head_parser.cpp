@@ -16,6 +16,26 @@ std::string_view plain(boost::beast::string_view text) {
   return {text.data(), text.size()};
 }
 
+/// The lines of a list field are one list (RFC 9110 5.3); an empty line is a list of nothing, which
+/// is not the same as no list.
+void add_line(std::string& list, std::string_view line) {
+  if (!list.empty() || line.empty())
+    list += ',';
+  list += line;
+}
+
+/// "identity" says that nothing was done to the content (RFC 9110 8.4.1).
+bool is_identity(std::string_view codings) {
+  while (!codings.empty()) {
+    auto comma = codings.find(',');
+    auto one = trim(codings.substr(0, comma));
+    if (!one.empty() && !iequals(one, "identity"))
+      return false;
+    codings.remove_prefix(comma == std::string_view::npos ? codings.size() : comma + 1);
+  }
+  return true;
+}
+
 } // namespace
 
 bool has_folded_line(std::string_view head) {
@@ -88,8 +108,12 @@ void head_parser::on_field_impl(field name, text name_text, text value_text, err
       ++authorizations_;
       head.authorization = value;
       break;
-    case field::if_match: head.if_match = value; break;
-    case field::if_none_match: head.if_none_match = value; break;
+    case field::content_encoding:
+      if (!is_identity(value))
+        head.content_encoding = value;
+      break;
+    case field::if_match: add_line(head.if_match, value); break;
+    case field::if_none_match: add_line(head.if_none_match, value); break;
     case field::upgrade: upgrade_to = value; break;
     case field::content_length:
       if (++content_lengths_ > 1 || value.find(',') != std::string_view::npos)

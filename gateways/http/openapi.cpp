@@ -68,8 +68,9 @@ json::array parameters(const route& row) {
     out.push_back({{"name", reads ? "If-None-Match" : "If-Match"},
                    {"in", "header"},
                    {"required", false},
-                   {"description", reads ? "An ETag: 304 while nothing has changed."
-                                         : "An ETag: 412 when it has changed since."},
+                   {"description", reads ? "ETags that you have, or *: 304 while it is one of them."
+                                         : "ETags that you have seen, or *: 412 unless it is one "
+                                           "of them; weak ones never match."},
                    {"schema", {{"type", "string"}}}});
   }
   return out;
@@ -80,6 +81,10 @@ json::object problem_response(std::string_view description) {
       {"description", str(description)},
       {"content",
        {{"application/problem+json", {{"schema", {{"$ref", "#/components/schemas/Problem"}}}}}}}};
+}
+
+json::object shared_response(std::string_view name) {
+  return {{"$ref", str("#/components/responses/" + std::string(name))}};
 }
 
 /// The refusals that the edge makes for such a route; what the kinds refuse is under "default".
@@ -99,18 +104,21 @@ json::object responses(const route& row, bool open) {
     out["404"] = problem_response("There is no such thing.");
     if (row.verb == method::get)
       out["304"] = json::object{{"description", "Not changed since the ETag of If-None-Match."}};
-    else
-      out["412"] = problem_response("It has changed since the ETag of If-Match.");
   }
+  out["405"] = shared_response("MethodNotAllowed");
+  if (row.verb != method::get)
+    out["412"] = problem_response("Its version is none that If-Match names.");
   if (row.needs_idempotency_key)
     out["409"] = problem_response(
         "A rule or the status forbids it, or the first request with this "
         "key is still running.");
   if (row.body != body_kind::none) {
     out["413"] = problem_response("The body is too large.");
-    out["415"] = problem_response("The content type is not read here.");
+    out["415"] = problem_response("The content type or coding is not read here.");
     out["422"] = problem_response("A field is not valid, or the key was used for other content.");
   }
+  out["431"] = shared_response("HeaderTooLarge");
+  out["504"] = shared_response("TimedOut");
   out["503"] = problem_response("Not now: try again after Retry-After seconds with the same key.");
   out["default"] = problem_response("Any other refusal.");
   return out;
@@ -162,6 +170,63 @@ json::object problem_schema() {
             {"field", {{"type", "string"}, {"description", "the input field at fault"}}}}}};
 }
 
+json::object shared_responses() {
+  auto other_method = problem_response("Another method on this path.");
+  other_method["headers"] = {
+      {"Allow",
+       {{"description", "The methods that the path takes."}, {"schema", {{"type", "string"}}}}}};
+  return {{"MethodNotAllowed", std::move(other_method)},
+          {"HeaderTooLarge",
+           problem_response("The header fields are too long; the connection is closed.")},
+          {"TimedOut", problem_response("No answer in time: ask again with the same key.")}};
+}
+
+/// The WebSocket (docs/protocols/live.md): OpenAPI knows the handshake, its description the rest.
+json::object live_operation() {
+  json::object frame{
+      {"type", "object"},
+      {"required", json::array{"topic", "token", "type", "at", "data"}},
+      {"properties",
+       {{"topic", {{"type", "string"}}},
+        {"token", {{"type", "string"}, {"description", "resume after it; empty for progress"}}},
+        {"type",
+         {{"type", "string"}, {"description", "subscribed, error, progress, state or an event"}}},
+        {"at", {{"type", "string"}, {"format", "date-time"}}},
+        {"data", json::object{}}}}};
+  json::object subscribe{
+      {"type", "object"},
+      {"properties",
+       {{"subscribe", {{"type", "array"}, {"items", {{"type", "string"}}}}},
+        {"after", {{"type", "object"}, {"additionalProperties", {{"type", "string"}}}}}}},
+      {"additionalProperties", false}};
+  json::object responses{
+      {"101", {{"description", "The WebSocket is open; x-frames says what is sent over it."}}},
+      {"400", problem_response("This is not a WebSocket handshake.")},
+      {"401", problem_response("No bearer token, or one that is not known.")},
+      {"426", problem_response("Connect to this path with a WebSocket.")},
+      {"431", shared_response("HeaderTooLarge")},
+      {"503", problem_response("Not now: try again after Retry-After seconds.")}};
+  return {
+      {"operationId", "get_live"},
+      {"summary", "What happens, as it happens: a WebSocket"},
+      {"description",
+       "The token comes in Authorization or, for browsers, as a subprotocol: offer rahat.v2 and "
+       "bearer.<token>. The client sends text frames "
+       "{\"subscribe\":[\"disbursement/<id>\",\"project/<id>\",\"feed\"],\"after\":{topic: token}} "
+       "and gets, for each topic, one frame of type subscribed or error, and the topic's events as "
+       "{\"topic\",\"token\",\"type\",\"at\",\"data\"}. Sent under after, a topic's last token "
+       "brings everything since. Progress has no token and comes at most 10 times a second."},
+      {"tags", json::array{"live"}},
+      {"security", json::array{json::object{{"bearer", json::array{}}}}},
+      {"parameters", json::array{json::object{{"name", "Sec-WebSocket-Protocol"},
+                                              {"in", "header"},
+                                              {"required", false},
+                                              {"description", "rahat.v2, bearer.<token>"},
+                                              {"schema", {{"type", "string"}}}}}},
+      {"responses", std::move(responses)},
+      {"x-frames", {{"client", std::move(subscribe)}, {"server", std::move(frame)}}}};
+}
+
 json::object components() {
   json::object key{
       {"name", "Idempotency-Key"},
@@ -174,6 +239,7 @@ json::object components() {
        {{"type", "string"}, {"minLength", 1}, {"maxLength", 255}, {"pattern", "^[!-~]+$"}}}};
   return {{"securitySchemes", {{"bearer", {{"type", "http"}, {"scheme", "bearer"}}}}},
           {"parameters", {{"IdempotencyKey", std::move(key)}}},
+          {"responses", shared_responses()},
           {"schemas", {{"Problem", problem_schema()}}}};
 }
 
@@ -192,6 +258,10 @@ std::string openapi_document(const route_table& routes, const openapi_info& info
       seen.push_back(row.tag);
       tags.push_back(json::object{{"name", str(row.tag)}});
     }
+  }
+  if (!info.live_path.empty()) {
+    paths[info.live_path] = json::object{{"get", live_operation()}};
+    tags.push_back(json::object{{"name", "live"}});
   }
   json::object document{{"openapi", "3.1.0"},
                         {"info",

@@ -12,6 +12,8 @@ struct openapi_info {
   std::string version = "2";
   std::string description;
   std::string server_url = "/";
+  std::string live_path =
+      "/v2/live"; // the WebSocket, which no row of the table describes; "": none
   std::vector<std::string> open_paths = {"/health", "/readiness", "/metrics"}; // need no token
 };
 

@@ -47,6 +47,7 @@ constexpr std::array errc_rows = {
     errc_row{errc::parked, 503, "Waiting for an operator"},
     errc_row{errc::not_ready, 503, "The node is not ready"},
     errc_row{errc::internal, 500, "Something went wrong here"},
+    errc_row{errc::moved, 503, "On its way to another node"},
 };
 
 struct edge_row {

@@ -1,5 +1,6 @@
 #include "gateways/http/router.hpp"
 
+#include "gateways/http/entity_tag.hpp"
 #include "gateways/http/problem.hpp"
 #include "gateways/http/text.hpp"
 
@@ -235,9 +236,8 @@ std::optional<response> router::authorise(const request_head& head, const authen
       {errc::forbidden, "the role '" + role + "' may not do this; it takes: " + joined(roles), {}});
 }
 
-/// The checks that need the route but no token.
-std::optional<response> router::check(const request_head& head, std::string_view raw_query,
-                                      admission& out) const {
+/// Whether the body comes in a form that is read here.
+std::optional<response> router::check_media(const request_head& head, admission& out) const {
   auto& to = *out.to;
   out.ask.content_type = media_type(head.content_type);
   if (to.body != body_kind::none && (head.has_body || !head.content_type.empty())) {
@@ -248,30 +248,59 @@ std::optional<response> router::check(const request_head& head, std::string_view
                       "send the body in UTF-8 with the Content-Type " + joined(types),
                       "Content-Type"});
   }
-  if (!parse_query(raw_query, out.ask.query))
-    return bad_request("the query is not readable: escape it as UTF-8 without U+0000");
-  for (auto& [name, value] : out.ask.query) {
-    auto same = [&n = name](const route::parameter& p) { return p.name == n; };
-    if (std::any_of(to.query.begin(), to.query.end(), same))
-      continue;
-    std::vector<std::string> names;
-    for (auto& parameter : to.query)
-      names.push_back(parameter.name);
-    return bad_request(names.empty() ? "this path takes no query parameters"
-                                     : "unknown query parameter; allowed are: " + joined(names),
-                       name);
-  }
-  if (!to.needs_idempotency_key && !head.has_idempotency_key)
+  if (!head.has_body || head.content_encoding.empty())
     return std::nullopt;
-  if (!head.has_idempotency_key)
+  auto no = problem({errc::unsupported_media,
+                     "send the body as it is, not compressed: no Content-Encoding but identity is "
+                     "accepted",
+                     "Content-Encoding"});
+  no.headers.emplace_back("Accept-Encoding", "identity"); // RFC 9110 12.5.3
+  return no;
+}
+
+/// Whether the query holds what the route takes, each parameter once.
+std::optional<response> router::check_query(std::string_view raw_query, admission& out) const {
+  auto& query = out.ask.query;
+  if (!parse_query(raw_query, query))
+    return bad_request("the query is not readable: escape it as UTF-8 without U+0000");
+  auto& allowed = out.to->query;
+  for (auto at = query.begin(); at != query.end(); ++at) {
+    auto& name = at->first;
+    if (std::none_of(allowed.begin(), allowed.end(), [&](auto& p) { return p.name == name; })) {
+      std::vector<std::string> names;
+      for (auto& parameter : allowed)
+        names.push_back(parameter.name);
+      return bad_request(names.empty() ? "this path takes no query parameters"
+                                       : "unknown query parameter; allowed are: " + joined(names),
+                         name);
+    }
+    if (std::any_of(query.begin(), at, [&](auto& former) { return former.first == name; }))
+      return bad_request("the query parameter '" + name + "' is there twice: send it once", name);
+  }
+  return std::nullopt;
+}
+
+/// The checks that need the route but no token.
+std::optional<response> router::check(const request_head& head, std::string_view raw_query,
+                                      admission& out) const {
+  if (auto no = check_media(head, out))
+    return no;
+  if (auto no = check_query(raw_query, out))
+    return no;
+  if (out.to->needs_idempotency_key && !head.has_idempotency_key)
     return problem({errc::idempotency_key_missing,
                     "send an Idempotency-Key header: any text that you will use again only to "
                     "repeat this very request",
                     "Idempotency-Key"});
-  if (!is_idempotency_key(head.idempotency_key))
+  if (head.has_idempotency_key && !is_idempotency_key(head.idempotency_key))
     return bad_request("an Idempotency-Key is 1 to 255 visible ASCII characters",
                        "Idempotency-Key");
   out.ask.idempotency_key = head.idempotency_key;
+  for (auto [name, tags] :
+       {std::pair("If-Match", &head.if_match), std::pair("If-None-Match", &head.if_none_match)})
+    if (!tags->empty() && !parse_entity_tags(*tags))
+      return bad_request(
+          std::string(name) + R"( takes * or ETags with their quotes, e.g. "7" or "7", "8")", name);
   return std::nullopt;
 }
 

@@ -30,10 +30,11 @@ struct request_head {
   std::string_view target;
   std::string_view accept;
   std::string_view content_type;
+  std::string_view content_encoding; // "" as well when it is identity
   std::string_view authorization;
   std::string_view idempotency_key;
-  std::string_view if_match;
-  std::string_view if_none_match;
+  std::string if_match; // all lines of the field, joined; "," when it is there but empty
+  std::string if_none_match;
   std::string_view traceparent;
   bool has_idempotency_key = false;
   bool has_body = false;
@@ -59,8 +60,8 @@ public:
   router(router&&) noexcept;
 
   /// Decides about one head. The order of checks, hence of refusals, is: path readable (400), route
-  /// (404), method (501, 405), ready (503), token (401), role (403), Accept (406), content type
-  /// (415), query (400), Idempotency-Key (400).
+  /// (404), method (501, 405), ready (503), token (401), role (403), Accept (406), content type and
+  /// coding (415), query (400), Idempotency-Key (400), If-Match and If-None-Match readable (400).
   admission admit(const request_head& head, const authenticator& who) const;
 
   bool ready() const { return !options_.ready || options_.ready(); }
@@ -79,6 +80,8 @@ private:
                                     admission& out) const;
   std::optional<response> check(const request_head& head, std::string_view raw_query,
                                 admission& out) const;
+  std::optional<response> check_media(const request_head& head, admission& out) const;
+  std::optional<response> check_query(std::string_view raw_query, admission& out) const;
 
   route_table table_;
   router_options options_;

@@ -57,7 +57,7 @@ std::string view_of(const pb::DisbursementState& now, const entity_ref& self,
       .status("status", pb::DisbursementStatus_Name(now.status()))
       .id("project_id", details.project())
       .text("name", details.name())
-      .text_or_null("currency", now.currency())
+      .text_or_null("currency", now.currency().empty() ? details.currency() : now.currency())
       .number("amount_each_minor", details.amount_each_minor())
       .number("batches", now.batches_size())
       .number("batches_answered", now.batches_answered())
@@ -179,7 +179,10 @@ void read_amount(http::json_reader& in, pb::CreateDisbursement& ask) {
 
 http::route create(const entity_resource& disbursements) {
   return disbursements.create(
-      "Drafts a disbursement for the members of a project's batches", {"maker"},
+      "Drafts a disbursement for the members of a project's batches; the project must exist and "
+      "not "
+      "be closed",
+      {"maker"},
       object_schema(
           {{"project_id", "id"},
            {"name", "text"},
@@ -188,7 +191,8 @@ http::route create(const entity_resource& disbursements) {
            {"amount_minor?", R"({"type":"integer","format":"int64","minimum":1,)"
                              R"("description":"minor units, the same for each household; )"
                              R"(left out: what each one's register row says"})"},
-           {"currency?", "currency"}}),
+           {"currency?", R"({"type":"string","pattern":"^[A-Z]{3}$",)"
+                         R"("description":"left out: the project's; another one is refused"})"}}),
       reads<pb::DisbursementCommand>([](http::json_reader& in, pb::DisbursementCommand& out) {
         auto& ask = *out.mutable_create();
         ask.set_project(require_id(in, "project_id"));

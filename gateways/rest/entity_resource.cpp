@@ -1,6 +1,6 @@
 #include "gateways/rest/entity_resource.hpp"
 
-#include "gateways/http/text.hpp"
+#include "gateways/http/entity_tag.hpp"
 #include "gateways/rest/json_writer.hpp"
 #include "gateways/rest/parse.hpp"
 
@@ -19,13 +19,10 @@ std::string etag(std::uint64_t version) {
   return '"' + std::to_string(version) + '"';
 }
 
-/// The version in one entity tag of ours, weak or strong.
-std::optional<std::uint64_t> version_in(std::string_view tag) {
-  if (tag.starts_with("W/"))
-    tag.remove_prefix(2);
-  if (tag.size() < 3 || tag.front() != '"' || tag.back() != '"')
-    return std::nullopt;
-  return parse_number<std::uint64_t>(tag.substr(1, tag.size() - 2));
+/// The version that a tag of ours stands for; tags are equal byte by byte, so "07" is none.
+std::optional<std::uint64_t> version_of(std::string_view opaque) {
+  auto version = parse_number<std::uint64_t>(opaque);
+  return version && std::to_string(*version) == opaque ? version : std::nullopt;
 }
 
 http::response success(wire::Reply& reply, const reply_shape& shape) {
@@ -91,26 +88,20 @@ std::string_view id_in(std::string_view json) {
   return json.substr(0, json.find('"'));
 }
 
-std::variant<std::optional<std::uint64_t>, error> seen_version(std::string_view if_match) {
-  auto tag = http::trim(if_match);
-  if (tag.empty() || tag == "*")
-    return std::optional<std::uint64_t>();
-  if (auto version = version_in(tag); version && !tag.starts_with("W/"))
-    return version;
-  return error{errc::invalid_input,
-               "If-Match takes the one ETag that you last saw, quotes included, e.g. \"7\"",
-               "If-Match"};
+std::optional<version_list> versions_in(std::string_view header, comparison how) {
+  if (header.empty())
+    return std::nullopt;
+  version_list out;
+  auto listed = http::parse_entity_tags(header).value_or(http::entity_tags{});
+  out.any = listed.any;
+  for (auto& tag : listed.tags)
+    if (auto version = version_of(tag.opaque); version && (!tag.weak || how == comparison::weak))
+      out.versions.push_back(*version);
+  return out;
 }
 
-bool none_match(std::string_view list, std::uint64_t version) {
-  while (!list.empty()) {
-    auto comma = list.find(',');
-    auto tag = http::trim(list.substr(0, comma));
-    if (tag == "*" || version_in(tag) == version)
-      return true;
-    list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
-  }
-  return false;
+std::optional<version_list> nothing_yet(std::string_view if_match) {
+  return if_match.empty() ? std::nullopt : std::optional(version_list());
 }
 
 std::variant<page_request, error> page_of(const http::request& from) {
@@ -179,7 +170,7 @@ std::uint64_t payload_hash(const rest_context& with, const http::request& from) 
 void add_place(http::response& to, std::uint64_t version, shard_id shard, std::uint64_t position) {
   to.headers.emplace_back("ETag", etag(version));
   to.headers.emplace_back("Rahat-Shard", std::to_string(shard));
-  if (position != 0) // a repeated answer does not say where it stood
+  if (position != 0)
     to.headers.emplace_back("Rahat-Position", std::to_string(position));
 }
 
@@ -192,9 +183,6 @@ http::response problem_of(const error& why, std::string_view kind) {
 
 void submit(const shared_context& with, const http::request& from, const entity_ref& target,
             const uuid& id, std::string command, reply_shape shape, const http::responder& done) {
-  auto seen = seen_version(from.if_match);
-  if (auto* wrong = std::get_if<error>(&seen))
-    return done(http::problem(*wrong));
   rahat::request ask;
   ask.target = target;
   ask.command = std::move(command);
@@ -203,7 +191,12 @@ void submit(const shared_context& with, const http::request& from, const entity_
   ask.who = {from.who.user, from.who.role};
   ask.traceparent = from.traceparent;
   ask.deadline = from.deadline;
-  ask.if_match = std::get<std::optional<std::uint64_t>>(seen);
+  if (shape.location_prefix.empty()) {
+    ask.if_match = versions_in(from.if_match, comparison::strong);
+    ask.if_none_match = versions_in(from.if_none_match, comparison::weak);
+  } else { // whichever entity decides: what is named by Location does not exist before
+    ask.if_match = nothing_yet(from.if_match);
+  }
   with->entities.ask(std::move(ask), [kind = target.kind, shape = std::move(shape),
                                       done](std::variant<wire::Reply, error> outcome) {
     if (auto* why = std::get_if<error>(&outcome))
@@ -290,10 +283,16 @@ http::route entity_resource::one(std::string summary) const {
   row.summary = std::move(summary);
   row.response_schema = schema_;
   row.handle = [self = *this](http::request from, http::responder done) {
-    with_view(self, from, done, [seen = from.if_none_match, done](entity_view found) {
+    auto wanted = versions_in(from.if_match, comparison::strong);
+    auto seen = versions_in(from.if_none_match, comparison::weak);
+    with_view(self, from, done, [wanted, seen, done](entity_view found) {
+      if (wanted && !wanted->holds(found.version))
+        return done(http::problem({errc::precondition_failed,
+                                   "it has another version than If-Match names: leave that out",
+                                   {}}));
       http::response out;
       add_place(out, found.version, found.shard, found.position);
-      if (none_match(seen, found.version)) {
+      if (seen && seen->holds(found.version)) {
         out.status = 304;
         out.content_type.clear();
       } else {

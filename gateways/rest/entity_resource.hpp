@@ -68,11 +68,16 @@ inline constexpr std::string_view reason_schema =
 inline constexpr std::string_view empty_schema =
     R"({"type":"object","properties":{},"additionalProperties":false})";
 
-/// The version an If-Match header names; nothing for "*" or no header; an error for anything that
-/// is not one ETag of ours.
-std::variant<std::optional<std::uint64_t>, error> seen_version(std::string_view if_match);
+/// How entity tags are compared (RFC 9110 8.8.3.2): a weak tag equals none strongly, but its strong
+/// twin weakly. If-Match compares strongly, If-None-Match weakly.
+enum class comparison { strong, weak };
 
-bool none_match(std::string_view if_none_match, std::uint64_t version);
+/// The versions that an If-Match or If-None-Match header names; nothing without a header. Tags that
+/// are none of ours are in no version. The router has refused what cannot be read.
+std::optional<version_list> versions_in(std::string_view header, comparison how);
+
+/// If-Match on what is about to be made holds for nothing: there is nothing yet.
+std::optional<version_list> nothing_yet(std::string_view if_match);
 
 /// A page's bounds from ?limit= and ?cursor=.
 struct page_request {

@@ -55,15 +55,18 @@ void answer(const entity_view& found, const page_request& bounds, std::int64_t a
   auto list = uuid::parse(view.text("list_id"));
   if (!list)
     return done(page_response({}, {})); // never locked: no lines yet
-  from.lines(*list, after, bounds.limit,
+  // One more than is shown: whether anything follows.
+  from.lines(*list, after, bounds.limit + 1,
              [done, limit = bounds.limit, states = line_states(view)](auto outcome) {
                if (auto* why = std::get_if<error>(&outcome))
                  return done(http::problem(*why));
                auto& lines = std::get<std::vector<stored_line>>(outcome);
+               auto more = lines.size() > limit;
+               if (more)
+                 lines.resize(limit);
                std::vector<std::string> items;
                for (auto& line : lines)
                  items.push_back(line_json(line, states));
-               auto more = lines.size() >= limit;
                done(page_response(items, more ? std::to_string(lines.back().no) : ""));
              });
 }

@@ -118,8 +118,12 @@ http::route create(const entity_resource& projects) {
 
 http::route fund(const entity_resource& projects) {
   auto row = projects.act(
-      "fundings", "Books money that a donor gave", {"maker"},
-      object_schema({{"amount_minor", "money"}, {"currency", "currency"}, {"reference", "text"}}),
+      "fundings", "Books money that a donor gave: once for each Idempotency-Key", {"maker"},
+      object_schema({{"amount_minor", "money"},
+                     {"currency", "currency"},
+                     {"reference", R"({"type":"string","maxLength":200,"description":)"
+                                   R"("the donor's own; it may come again, as with instalments, )"
+                                   R"(and each new Idempotency-Key books once more"})"}}),
       reads<pb::ProjectCommand>([](http::json_reader& in, pb::ProjectCommand& out) {
         auto& ask = *out.mutable_fund();
         ask.set_amount_minor(in.require_amount("amount_minor"));

@@ -73,8 +73,12 @@ http::route_table settlement_routes(const shared_context& with) {
   auto empty = std::string(empty_schema);
   return {
       settlements.create(
-          "Opens a settlement of a vendor in a project", {"maker"},
-          object_schema({{"vendor_id", "id"}, {"project_id", "id"}, {"currency?", "currency"}}),
+          "Opens a settlement of a vendor in a project, both of which must exist", {"maker"},
+          object_schema({{"vendor_id", "id"},
+                         {"project_id", "id"},
+                         {"currency?",
+                          R"({"type":"string","pattern":"^[A-Z]{3}$",)"
+                          R"("description":"left out: the project's; another one is refused"})"}}),
           reads<command>([](http::json_reader& in, command& out) {
             auto& ask = *out.mutable_open();
             ask.set_vendor(require_id(in, "vendor_id"));

@@ -29,13 +29,14 @@ public:
   }
 
 private:
+  /// A page that is full looks on for one receipt more: without it there is no next page.
   void next_page() {
     list_query ask;
     ask.kind = "receipt";
     ask.parent = vendor_;
     ask.project = project_;
     ask.cursor = cursor_;
-    ask.limit = limit_ - static_cast<std::uint32_t>(found_.size());
+    ask.limit = full() ? limit_ : limit_ - static_cast<std::uint32_t>(found_.size());
     from_.list(std::move(ask), [self = shared_from_this()](std::variant<page, error> outcome) {
       if (auto* why = std::get_if<error>(&outcome))
         return self->done_(http::problem(*why));
@@ -43,7 +44,10 @@ private:
     });
   }
 
+  bool full() const { return found_.size() >= limit_; }
+
   void take(page receipts) {
+    auto looking_on = full();
     cursor_ = std::move(receipts.next);
     for (auto& json : receipts.items) {
       view_fields receipt(json);
@@ -52,11 +56,17 @@ private:
       auto no = receipt.number("no");
       if (no < first_)
         cursor_.clear(); // newest first: all that follow are older still
+      else if (no <= last_ && looking_on)
+        return done_(page_response(found_, resume_)); // there is one more
       else if (no <= last_)
         found_.push_back(std::move(json));
     }
-    if (cursor_.empty() || found_.size() >= limit_ || ++pages_ == max_statement_pages)
-      return done_(page_response(found_, cursor_));
+    if (!looking_on)
+      resume_ = cursor_;
+    if (cursor_.empty())
+      return done_(page_response(found_, {}));
+    if (++pages_ == max_statement_pages)
+      return done_(page_response(found_, full() ? resume_ : cursor_));
     next_page();
   }
 
@@ -67,7 +77,8 @@ private:
   std::int64_t first_;
   std::int64_t last_;
   std::uint32_t limit_;
-  std::string cursor_;
+  std::string cursor_; // what is read next
+  std::string resume_; // where the page that is shown ends
   http::responder done_;
   std::vector<std::string> found_;
   int pages_ = 0;

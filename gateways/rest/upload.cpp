@@ -5,14 +5,16 @@
 #include "gateways/rest/view_parts.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 /// /v2/uploads: registers of households on their way into batches.
 namespace rahat::rest {
 
 namespace {
 
-constexpr std::string_view statuses[] = {"opening",   "receiving", "checking", "enrolling",
-                                         "accepting", "accepted",  "rejected", "abandoned"};
+constexpr std::string_view statuses[] = {"opening",   "receiving", "checking",
+                                         "enrolling", "accepting", "accepted",
+                                         "rejected",  "abandoned", "failed"};
 
 constexpr std::size_t max_file_name = 255;
 
@@ -149,20 +151,24 @@ std::string error_json(const stored_error& e) {
   return out.take();
 }
 
-/// A page never ends inside a row, because the cursor is the row's number.
-http::response errors_page(std::vector<stored_error> found, std::uint32_t limit) {
-  auto more = found.size() >= limit;
-  if (more) {
-    auto last = found.back().row;
-    auto cut = std::find_if(found.begin(), found.end(),
-                            [last](const stored_error& e) { return e.row == last; });
-    if (cut != found.begin())
-      found.erase(cut, found.end());
-  }
+/// A page never ends inside a row, because the cursor is the row's number: it holds the whole rows
+/// among the first `limit` errors, the first row in any case. `found` goes on for at least one
+/// error more, if there are any.
+http::response errors_page(const std::vector<stored_error>& found, std::uint32_t limit) {
+  auto end = found.begin() + std::min<std::ptrdiff_t>(limit, std::ssize(found));
+  auto torn = [&] {
+    return end != found.begin() && end != found.end() && end->row == std::prev(end)->row;
+  };
+  while (torn())
+    --end;
+  if (end == found.begin() && end != found.end())
+    do
+      ++end;
+    while (torn());
   std::vector<std::string> items;
-  for (auto& e : found)
-    items.push_back(error_json(e));
-  return page_response(items, more ? std::to_string(found.back().row) : "");
+  for (auto e = found.begin(); e != end; ++e)
+    items.push_back(error_json(*e));
+  return page_response(items, end == found.end() ? "" : std::to_string(std::prev(end)->row));
 }
 
 http::route errors(const entity_resource& uploads) {
@@ -180,17 +186,18 @@ http::route errors(const entity_resource& uploads) {
     auto after = number_cursor(std::get<page_request>(bounds).cursor, 0);
     if (auto* wrong = std::get_if<error>(&after))
       return done(http::problem(*wrong));
-    // Room for a whole row and the one that tells that there is more.
-    constexpr auto least = static_cast<std::uint32_t>(max_errors_a_row) + 1;
-    auto limit = std::max(std::get<page_request>(bounds).limit, least);
+    auto limit = std::get<page_request>(bounds).limit;
+    // Room for a whole row, and for the error that tells that there is more.
+    auto wanted = std::max(limit, static_cast<std::uint32_t>(max_errors_a_row)) + 1;
     auto upload = uploads.target(from);
     with_view(uploads, from, done,
               [with = uploads.context(), upload, after = std::get<std::int64_t>(after), limit,
-               done](const entity_view&) {
-                with->queries.upload_errors(upload->id, after, limit, [done, limit](auto outcome) {
+               wanted, done](const entity_view&) {
+                with->queries.upload_errors(upload->id, after, wanted, [done, limit](auto outcome) {
                   if (auto* why = std::get_if<error>(&outcome))
                     return done(http::problem(*why));
-                  done(errors_page(std::move(std::get<std::vector<stored_error>>(outcome)), limit));
+                  auto& found = std::get<std::vector<stored_error>>(outcome);
+                  done(errors_page(found, limit));
                 });
               });
   };

@@ -210,7 +210,8 @@ private:
 
   /// `on_outcome` runs under the lock.
   template <class F>
-  action send(const uuid& id, std::string command, std::uint64_t hash, F on_outcome) {
+  action send(const uuid& id, std::string command, std::uint64_t hash, F on_outcome,
+              std::optional<version_list> if_match = std::nullopt) {
     rahat::request ask;
     ask.target = entity_;
     ask.command = std::move(command);
@@ -219,6 +220,7 @@ private:
     ask.who = {from_.who.user, from_.who.role};
     ask.traceparent = from_.traceparent;
     ask.deadline = with_->time.steady() + step_timeout;
+    ask.if_match = std::move(if_match);
     return [self = shared_from_this(), ask = std::move(ask), on_outcome]() mutable {
       auto& to = self->with_->entities;
       to.ask(std::move(ask), [self, on_outcome](outcome result) {
@@ -233,7 +235,7 @@ private:
     asking_ = true;
     auto command = open_command_.SerializeAsString();
     auto hash = with_->trust.payload_hash({"open", command});
-    return send(request_, std::move(command), hash, [this](outcome& result) {
+    auto opened = [this](outcome& result) {
       asking_ = false;
       auto why = refusal_of(result);
       open_ = !why;
@@ -243,7 +245,8 @@ private:
         again_ = may_retry(*why);
       else if (!verdict_)
         verdict_ = http::problem(*why);
-    });
+    };
+    return send(request_, std::move(command), hash, opened, nothing_yet(from_.if_match));
   }
 
   action ask_stage(pending& next) {
@@ -337,7 +340,7 @@ private:
 
   void explain(const std::string& status) {
     if (status == "checking" || status == "enrolling" || status == "accepting" ||
-        status == "accepted" || status == "rejected")
+        status == "accepted" || status == "rejected" || status == "failed")
       verdict_ =
           http::problem({errc::idempotency_key_reused,
                          "this Idempotency-Key was used for another file: send this one with "

@@ -174,6 +174,41 @@ TEST_F(bad_input, things_that_are_not_there) {
     expect_problem(staff().maker.try_get(fill(path)), 404, "not_found", path);
 }
 
+/// These ask the project and the vendor, which journal that they were asked: but nothing that
+/// clients can see comes of it, and the answer is the same under the same key.
+TEST_F(bad_input, nothing_is_created_for_what_is_not_there) {
+  const std::vector<bad_case> table{
+      {"a disbursement's project", "/v2/disbursements", R"({"project_id":"{unknown}","name":"n"})",
+       404, "not_found"},
+      {"a disbursement in dollars", "/v2/disbursements",
+       R"({"project_id":"{project}","name":"n","currency":"USD"})", 422, "wrong_currency"},
+      {"a vendor for a project", "/v2/disbursements", R"({"project_id":"{vendor}","name":"n"})",
+       404, "not_found"},
+      {"a settlement's project", "/v2/settlements",
+       R"({"vendor_id":"{vendor}","project_id":"{unknown}"})", 404, "not_found"},
+      {"a settlement's vendor", "/v2/settlements",
+       R"({"vendor_id":"{unknown}","project_id":"{project}"})", 404, "not_found"},
+      {"a settlement in dollars", "/v2/settlements",
+       R"({"vendor_id":"{vendor}","project_id":"{project}","currency":"USD"})", 422,
+       "wrong_currency"},
+  };
+  auto seen = [] { return books().text("SELECT count(*) FROM query") + " " + staged(); };
+  const auto before = seen();
+  for (auto& row : table) {
+    SCOPED_TRACE(row.name);
+    const auto key = fresh_key();
+    const auto ask = json::parse(fill(row.body));
+    auto refused = staff().maker.try_post(row.path, ask, key);
+    expect_problem(refused, row.status, row.code, row.name);
+    EXPECT_EQ(staff().maker.try_post(row.path, ask, key).body, refused.body);
+  }
+  EXPECT_EQ(seen(), before);
+  expect_problem(staff().maker.try_get(fill("/v2/projects/{unknown}")), 404, "not_found",
+                 "asked for, still not there");
+  expect_problem(staff().maker.try_get(fill("/v2/vendors/{unknown}")), 404, "not_found",
+                 "asked for, still not there");
+}
+
 TEST_F(bad_input, files_that_cannot_be_read_leave_no_members) {
   const std::vector<bad_case> table{
       {"empty", "/v2/projects/{project}/uploads", "", 400, "malformed_body", "text/csv"},

@@ -74,6 +74,7 @@ TEST_F(bad_protocol, methods_types_and_queries) {
   expect_problem(maker.try_get("/v2/projects", {{"Accept", "text/html"}}), 406, "not_acceptable",
                  "HTML");
   expect_problem(maker.try_get("/v2/projects?colour=red"), 400, "bad_request", "a parameter");
+  expect_problem(maker.try_get("/v2/projects?limit=3&limit=4"), 400, "bad_request", "twice");
   for (auto* cursor : {"x", "%00", "AAAA", "f1.zzz", "..%2F..", "'%3BDROP%20TABLE%20journal--"}) {
     auto reply = maker.try_get(std::string{"/v2/projects?cursor="} + cursor);
     EXPECT_TRUE(reply.status == 400 || reply.status == 422) << cursor << ": " << reply.status;
@@ -83,6 +84,65 @@ TEST_F(bad_protocol, methods_types_and_queries) {
                    limit);
   for (auto* path : {"/v2/projects/%00", "/v2/projects/%zz", "/v2/projects/%ff"})
     expect_problem(maker.try_get(path), 400, "bad_request", path);
+}
+
+TEST_F(bad_protocol, bodies_that_are_compressed) {
+  const auto project = staff().active_project();
+  const auto before = books().journal_rows();
+  for (auto& [path, type] : std::vector<std::pair<std::string, std::string>>{
+           {"/v2/projects", "application/json"},
+           {"/v2/projects/" + project + "/uploads", "text/csv"}}) {
+    header_list headers{
+        {"Idempotency-Key", fresh_key()}, {"Content-Type", type}, {"Content-Encoding", "gzip"}};
+    auto reply = staff().maker.send("POST", path, "\x1f\x8b\x08", headers);
+    expect_problem(reply, 415, "unsupported_media", path);
+    EXPECT_EQ(reply.header("Accept-Encoding"), "identity") << path;
+    EXPECT_EQ(text(parse(reply), "field"), "Content-Encoding") << path;
+  }
+  EXPECT_EQ(books().journal_rows(), before);
+}
+
+TEST_F(bad_protocol, preconditions) {
+  auto& maker = staff().maker;
+  const auto project = "/v2/projects/" + staff().active_project();
+  const auto tag = maker.try_get(project).header("ETag");
+  const auto before = books().journal_rows();
+  auto suspend = [&](const std::string& path, const std::string& if_match) {
+    return staff().checker.send("POST", path + "/suspend", "{}",
+                                {{"Idempotency-Key", fresh_key()},
+                                 {"Content-Type", "application/json"},
+                                 {"If-Match", if_match}});
+  };
+  for (auto* bad : {"7", "\"7", "*, \"7\"", "\"7\" \"8\""})
+    expect_problem(suspend(project, bad), 400, "bad_request", bad);
+  for (auto& stale : {std::string{"\"999\""}, "W/" + tag, std::string{"\"x\""}, std::string{}})
+    expect_problem(suspend(project, stale), 412, "precondition_failed", stale);
+  for (auto* any : {"*", "\"7\""}) {
+    auto named = [&](const std::string& type) {
+      return header_list{
+          {"Idempotency-Key", fresh_key()}, {"Content-Type", type}, {"If-Match", any}};
+    };
+    expect_problem(suspend("/v2/projects/00000000-0000-4000-8000-000000000001", any), 404,
+                   "not_found", any);
+    expect_problem(
+        maker.send("POST", "/v2/projects", R"({"name":"a","type":"cash","currency":"NPR"})",
+                   named("application/json")),
+        412, "precondition_failed", any);
+    expect_problem(
+        maker.send("POST", project + "/uploads", register_csv(3, "IFM"), named("text/csv")), 412,
+        "precondition_failed", any);
+  }
+  EXPECT_EQ(books().journal_rows(), before);
+  EXPECT_EQ(suspend(project, "\"999\", " + tag).status, 200U);
+  auto read = [&](const std::string& if_none_match) {
+    return maker.try_get(project, {{"If-None-Match", if_none_match}}).status;
+  };
+  const auto now = maker.try_get(project).header("ETag");
+  EXPECT_EQ(read("W/" + now), 304U);
+  EXPECT_EQ(read("\"x\", " + now), 304U);
+  EXPECT_EQ(read("*"), 304U);
+  EXPECT_EQ(read(tag), 200U);
+  EXPECT_EQ(read("7"), 400U);
 }
 
 TEST_F(bad_protocol, sizes) {

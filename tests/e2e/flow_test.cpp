@@ -1,3 +1,5 @@
+#include "runtime/decider/account.hpp"
+#include "runtime/ports/entities.hpp"
 #include "tests/e2e/running_node.hpp"
 
 #include <set>
@@ -130,6 +132,89 @@ TEST_F(flow, a_register_is_paid_redeemed_and_settled) {
   auto chain = parse(staff().internal("GET", "/internal/v1/audit/verify"));
   EXPECT_EQ(chain.at("ok"), json::value(true)) << chain;
   EXPECT_EQ(number(parse(staff().internal("GET", "/internal/v1/books")), "imbalance_minor"), 0);
+}
+
+TEST_F(flow, a_donors_reference_may_come_again_but_a_key_books_once) {
+  const auto project = staff().active_project();
+  const auto path = "/v2/projects/" + project + "/fundings";
+  const json::value instalment{
+      {"amount_minor", 400}, {"currency", "NPR"}, {"reference", "GRANT-7"}};
+  const auto key = fresh_key();
+  auto first = staff().maker.try_post(path, instalment, key);
+  auto second = staff().maker.try_post(path, instalment, fresh_key());
+  auto retry = staff().maker.try_post(path, instalment, key);
+  EXPECT_EQ(first.status, 201U) << first.body;
+  EXPECT_EQ(second.status, 201U) << second.body;
+  EXPECT_EQ(retry.body, first.body);
+  EXPECT_NE(text(parse(second), "id"), text(parse(first), "id"));
+  EXPECT_EQ(balance(project, "budget"), 800);
+  EXPECT_EQ(books().number("SELECT count(*) FROM transfer t JOIN account a ON t.debit = a.first"
+                           " WHERE a.role = 'outside' AND a.project = '" +
+                           project + "'"),
+            2);
+  EXPECT_THAT(books().wrong_books(), IsEmpty());
+}
+
+/// Ids derive from requests, so we can name a project before anybody has made it.
+TEST_F(flow, a_project_that_was_asked_for_too_early_can_still_be_made) {
+  auto& maker = staff().maker;
+  const auto key = fresh_key();
+  const auto project =
+      created_id("project", request_id_of("asha", "POST", "/v2/projects", key)).str();
+  const auto draft_key = fresh_key();
+  const auto disbursement =
+      created_id("disbursement", request_id_of("asha", "POST", "/v2/disbursements", draft_key));
+  const json::value draft{{"project_id", project}, {"name", "early"}};
+  auto refused = maker.try_post("/v2/disbursements", draft, draft_key);
+  expect_problem(refused, 404, "not_found", "its project is not there");
+
+  // The question and the answer are in the journal; for clients there is neither of the two.
+  EXPECT_GT(books().number("SELECT count(*) FROM journal WHERE entity = '" + project + "'"), 0);
+  expect_problem(maker.try_get("/v2/projects/" + project), 404, "not_found", "the project");
+  expect_problem(maker.try_get("/v2/disbursements/" + disbursement.str()), 404, "not_found",
+                 "the disbursement");
+  EXPECT_THAT(all_of("/v2/disbursements?project=" + project, 200), IsEmpty());
+  for (auto& listed : all_of("/v2/projects", 200))
+    EXPECT_NE(text(listed, "id"), project);
+
+  auto made = maker.try_post("/v2/projects",
+                             {{"name", "Late"}, {"type", "cash"}, {"currency", "NPR"}}, key);
+  ASSERT_EQ(made.status, 201U) << made.body;
+  EXPECT_EQ(text(parse(made), "id"), project);
+  EXPECT_EQ(text(maker.get("/v2/projects/" + project), "status"), "draft");
+  auto again = maker.try_post("/v2/disbursements", draft, draft_key);
+  EXPECT_EQ(again.status, 404U) << "a key keeps its answer";
+  EXPECT_EQ(again.body, refused.body);
+  auto drafted = maker.post("/v2/disbursements", draft);
+  EXPECT_EQ(text(drafted, "status"), "draft");
+  EXPECT_EQ(text(drafted, "currency"), "NPR");
+}
+
+TEST_F(flow, a_closed_project_takes_no_disbursement_but_pays_its_vendors) {
+  auto& maker = staff().maker;
+  const auto project = staff().active_project();
+  staff().fund(project, 1'000'000);
+  staff().import(project, register_csv(2, "CL"));
+  staff().pay_out(staff().draft(project, each_minor));
+  auto batch = text(all_of("/v2/batches?project=" + project, 10).at(0), "id");
+  auto member = text(all_of("/v2/batches/" + batch + "/members", 10).at(0), "id");
+  const auto vendor = staff().verified_vendor("Last Store");
+  redeem(batch, member, vendor, 700);
+  const auto key = fresh_key();
+  const json::value draft{{"project_id", project}, {"name", "in time"}};
+  auto in_time = maker.try_post("/v2/disbursements", draft, key);
+  ASSERT_EQ(in_time.status, 201U) << in_time.body;
+  staff().checker.post("/v2/projects/" + project + "/close", {{"reason", "over"}});
+
+  expect_problem(maker.try_post("/v2/disbursements", draft), 409, "wrong_status", "closed");
+  EXPECT_EQ(maker.try_post("/v2/disbursements", draft, key).body, in_time.body)
+      << "what was answered stays answered";
+  const auto at =
+      "/v2/settlements/" +
+      text(maker.post("/v2/settlements", {{"vendor_id", vendor}, {"project_id", project}}), "id");
+  EXPECT_EQ(number(maker.post(at + "/request"), "amount_minor"), 700);
+  staff().checker.post(at + "/approve");
+  EXPECT_EQ(text(maker.post(at + "/pay"), "status"), "paid");
 }
 
 TEST_F(flow, registers_come_as_csv_lines_of_json_or_one_json) {

@@ -25,6 +25,8 @@ TEST_F(idempotency, the_same_request_is_answered_the_same_and_done_once) {
   EXPECT_EQ(again.status, first.status);
   EXPECT_EQ(again.body, first.body);
   EXPECT_EQ(again.header("ETag"), first.header("ETag"));
+  EXPECT_FALSE(first.header("Rahat-Position").empty());
+  EXPECT_EQ(again.header("Rahat-Position"), first.header("Rahat-Position"));
   EXPECT_EQ(budget(project), 500);
 }
 

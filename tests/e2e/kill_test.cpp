@@ -49,17 +49,17 @@ struct kill_point {
   bool posthumous = false;
 };
 
-// 2 lock asked, 3 spread, 4 to 13 ten batches' answers, 14 to 17 locked, approved, reserve asked,
-// reserved; then a hundred chunks decided and arrived.
+// 1 asked, 2 created, 3 lock asked, 4 spread, 5 to 14 ten batches' answers, 15 to 18 locked,
+// approved, reserve asked, reserved; then a hundred chunks decided and arrived.
 constexpr kill_point points[] = {
-    {2, victim::node, true, true},  {3, victim::postmaster, false}, {5, victim::backend, true},
-    {8, victim::node, false},       {11, victim::postgres, true},   {13, victim::node, true},
-    {14, victim::postmaster, true}, {15, victim::node, true, true}, {16, victim::backend, true},
-    {17, victim::postgres, true},   {20, victim::node, false},      {35, victim::postmaster, false},
-    {50, victim::node, true, true}, {65, victim::backend, false},   {80, victim::node, false},
-    {100, victim::postgres, true},  {120, victim::node, true},      {140, victim::postmaster, true},
-    {155, victim::node, false},     {170, victim::backend, true},   {180, victim::postgres, false},
-    {190, victim::node, true},
+    {3, victim::node, true, true},  {4, victim::postmaster, false}, {6, victim::backend, true},
+    {9, victim::node, false},       {12, victim::postgres, true},   {14, victim::node, true},
+    {15, victim::postmaster, true}, {16, victim::node, true, true}, {17, victim::backend, true},
+    {18, victim::postgres, true},   {21, victim::node, false},      {36, victim::postmaster, false},
+    {51, victim::node, true, true}, {66, victim::backend, false},   {81, victim::node, false},
+    {101, victim::postgres, true},  {121, victim::node, true},      {141, victim::postmaster, true},
+    {156, victim::node, false},     {171, victim::backend, true},   {181, victim::postgres, false},
+    {191, victim::node, true},
 };
 
 /// Holds commits of one entity open: a trigger that fires at the very end of a commit waits for a

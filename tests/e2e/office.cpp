@@ -184,7 +184,7 @@ std::string office::import(const std::string& project, const std::string& body,
       "/v2/uploads/" + id,
       [](const json::value& view) {
         auto status = text(view, "status");
-        if (status == "rejected" || status == "abandoned")
+        if (status == "rejected" || status == "abandoned" || status == "failed")
           fail("the register was rejected", view);
         return status == "accepted";
       },

@@ -67,6 +67,44 @@ TEST_F(openapi_test, lists_parameters_and_the_key) {
   EXPECT_TRUE(parts.at("schemas").as_object().contains("Problem"));
 }
 
+TEST_F(openapi_test, names_what_the_edge_refuses_anywhere) {
+  auto document = json::parse(openapi_document(routes, {})).as_object();
+  auto& shared = document.at("components").as_object().at("responses").as_object();
+  for (auto& [path, item] : document.at("paths").as_object())
+    for (auto& [verb, operation] : item.as_object()) {
+      auto& responses = operation.as_object().at("responses").as_object();
+      auto live = path == "/v2/live";
+      EXPECT_EQ(responses.contains("405"), !live) << path; // another method is a 426 there
+      EXPECT_TRUE(responses.contains("431")) << path;
+      EXPECT_EQ(responses.contains("504"), !live) << path;
+      EXPECT_EQ(responses.contains("412"), verb == "post") << path;
+      for (auto& [status, response] : responses) {
+        auto& named = response.as_object();
+        if (!named.contains("$ref"))
+          continue;
+        auto ref = std::string(named.at("$ref").as_string().c_str());
+        EXPECT_TRUE(shared.contains(ref.substr(ref.rfind('/') + 1))) << ref;
+      }
+    }
+}
+
+TEST_F(openapi_test, describes_the_web_socket_and_its_frames) {
+  auto document = json::parse(openapi_document(routes, {})).as_object();
+  auto& live = document.at("paths").at("/v2/live").as_object().at("get").as_object();
+  auto& responses = live.at("responses").as_object();
+  for (auto status : {"101", "401", "426", "503"})
+    EXPECT_TRUE(responses.contains(status)) << status;
+  EXPECT_FALSE(responses.at("101").as_object().contains("content"));
+  auto& server = live.at("x-frames").at("server").at("properties").as_object();
+  for (auto field : {"topic", "token", "type", "at", "data"})
+    EXPECT_TRUE(server.contains(field)) << field;
+  auto& client = live.at("x-frames").at("client").at("properties").as_object();
+  EXPECT_TRUE(client.contains("subscribe") && client.contains("after"));
+  openapi_info without;
+  without.live_path = "";
+  EXPECT_EQ(openapi_document(routes, without).find("/v2/live"), std::string::npos);
+}
+
 TEST_F(openapi_test, a_broken_schema_is_found_at_start) {
   routes[0].response_schema = "{";
   EXPECT_THROW(openapi_document(routes, {}), std::logic_error);

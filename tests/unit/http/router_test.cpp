@@ -7,13 +7,25 @@
 namespace rahat::http::test {
 namespace {
 
-class router_test : public edge_test {};
-
 struct row {
   const char* what;
   std::string bytes;
   unsigned status;
   const char* holds; // a part of the body
+};
+
+class router_test : public edge_test {
+protected:
+  void expect_all(const std::vector<row>& table) {
+    for (auto& one : table) {
+      auto got = ask(one.bytes);
+      EXPECT_EQ(got.status, one.status) << one.what << "\n" << got.body;
+      EXPECT_NE(got.body.find(one.holds), std::string::npos) << one.what << "\n" << got.body;
+      if (got.status >= 400) {
+        EXPECT_EQ(got.header("content-type"), "application/problem+json") << one.what;
+      }
+    }
+  }
 };
 
 std::string with_token(std::string_view line, std::string_view headers = {}) {
@@ -86,6 +98,8 @@ TEST_F(router_test, answers_each_request_with_its_status) {
       {"query", get("/v2/things?cursor=a%2Fb+c&limit=3"), 200, R"("?cursor":"a/b c")"},
       {"unknown query", get("/v2/things?offset=3"), 400, "allowed are: cursor, limit"},
       {"unknown query, none taken", get("/v2/things/7?a=1"), 400, "no query parameters"},
+      {"query twice", get("/v2/things?limit=3&limit=3"), 400, R"("field":"limit")"},
+      {"query twice, escaped", get("/v2/things?limit=3&cursor=a&l%69mit=4"), 400, "send it once"},
       {"bad escape in query", get("/v2/things?cursor=%zz"), 400, "bad_request"},
       {"NUL in query", get("/v2/things?cursor=a%00"), 400, "U+0000"},
       {"bad UTF-8 in query", get("/v2/things?cursor=%ff"), 400, "UTF-8"},
@@ -102,14 +116,65 @@ TEST_F(router_test, answers_each_request_with_its_status) {
       {"body where none is taken", post("/v2/things/a/parts/b/act", R"({"x":1})"), 400, "no body"},
       {"empty object where none is taken", post("/v2/things/a/parts/b/act", " {} "), 200, "path"},
   };
-  for (auto& one : table) {
-    auto got = ask(one.bytes);
-    EXPECT_EQ(got.status, one.status) << one.what << "\n" << got.body;
-    EXPECT_NE(got.body.find(one.holds), std::string::npos) << one.what << "\n" << got.body;
-    if (got.status >= 400) {
-      EXPECT_EQ(got.header("content-type"), "application/problem+json") << one.what;
-    }
-  }
+  expect_all(table);
+}
+
+TEST_F(router_test, takes_no_coding_and_reads_preconditions) {
+  start();
+  const std::string key = "Idempotency-Key: k1\r\n";
+  expect_all({
+      {"compressed body", post("/v2/things", "{}", key + "Content-Encoding: gzip\r\n"), 415,
+       R"("field":"Content-Encoding")"},
+      {"coding among others", post("/v2/things", "{}", key + "Content-Encoding: identity, br\r\n"),
+       415, "identity is accepted"},
+      {"coding in a second line",
+       post("/v2/things", "{}", key + "Content-Encoding: zstd\r\nContent-Encoding: identity\r\n"),
+       415, "unsupported_media"},
+      {"chunked and compressed",
+       with_token("POST /v2/things", key + "Content-Type: application/json\r\n"
+                                           "Content-Encoding: deflate\r\n"
+                                           "Transfer-Encoding: chunked\r\n") +
+           "2\r\n{}\r\n0\r\n\r\n",
+       415, "not compressed"},
+      {"compressed, where no body is taken",
+       post("/v2/things/a/parts/b/act", "{}", "Content-Encoding: gzip\r\n"), 415,
+       "unsupported_media"},
+      {"identity", post("/v2/things", "{}", key + "Content-Encoding: Identity\r\n"), 200, "path"},
+      {"a coding of nothing", get("/v2/things", "Content-Encoding: gzip\r\n"), 200, "path"},
+      {"If-Match", get("/v2/things/7", "If-Match: \"7\", W/\"8\"\r\n"), 200, "path"},
+      {"If-Match without quotes", get("/v2/things/7", "If-Match: 7\r\n"), 400,
+       R"("field":"If-Match")"},
+      {"If-Match, a star among tags", get("/v2/things/7", "If-Match: \"7\"\r\nIf-Match: *\r\n"),
+       400, "with their quotes"},
+      {"If-None-Match without quotes", get("/v2/things/7", "If-None-Match: \"7\r\n"), 400,
+       R"("field":"If-None-Match")"},
+  });
+}
+
+TEST_F(router_test, says_which_coding_it_takes) {
+  start();
+  auto no = ask(post("/v2/things", "{}", "Idempotency-Key: k\r\nContent-Encoding: gzip\r\n"));
+  EXPECT_EQ(no.status, 415u);
+  EXPECT_EQ(no.header("accept-encoding"), "identity");
+}
+
+/// RFC 9110 5.3: several lines are one list; an empty one is a list of nothing, not no list.
+TEST_F(router_test, lines_of_a_precondition_are_one_list) {
+  for (auto& row : routes)
+    if (row.pattern == "/v2/things/{id}" && row.verb == method::get)
+      row.handle = [](request from, responder done) {
+        done({200, "text/plain", from.if_match + "|" + from.if_none_match, {}});
+      };
+  start();
+  const std::pair<const char*, const char*> table[] = {
+      {"", "|"},
+      {"If-Match: \"7\"\r\n", "\"7\"|"},
+      {"If-Match: \"7\"\r\nIf-Match: \"8\"\r\n", "\"7\",\"8\"|"},
+      {"If-Match:\r\n", ",|"},
+      {"If-None-Match: W/\"7\"\r\nIf-None-Match:\r\n", "|W/\"7\","},
+  };
+  for (auto& [headers, expected] : table)
+    EXPECT_EQ(ask(get("/v2/things/7", headers)).body, expected) << headers;
 }
 
 TEST_F(router_test, names_the_allowed_methods) {

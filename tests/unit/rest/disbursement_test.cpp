@@ -187,6 +187,13 @@ TEST_F(disbursements, lines_page_by_number) {
   EXPECT_EQ(bed.get(path + "/lines?cursor=99999999999").status, 422u) << "wider than a line number";
 }
 
+TEST_F(disbursements, a_draft_shows_the_currency_that_its_project_told) {
+  pb::DisbursementState s;
+  s.set_status(pb::DISBURSEMENT_DRAFT);
+  s.mutable_details()->set_currency("NPR");
+  EXPECT_EQ(rest::view_fields(rest::view_of(s, {"d", id}, 1)).text("currency"), "NPR");
+}
+
 TEST_F(disbursements, a_draft_has_no_lines) {
   pb::DisbursementState s;
   s.set_status(pb::DISBURSEMENT_DRAFT);

@@ -112,6 +112,8 @@ TEST_F(presenters, every_status_of_every_kind_is_in_its_schema) {
   }
   for (int i = 1; pb::DisbursementStatus_IsValid(i); ++i) {
     pb::DisbursementState s;
+    if (i == pb::DISBURSEMENT_OPENING)
+      continue; // never shown
     s.mutable_details()->set_project(std::string(16, 'p'));
     s.set_status(static_cast<pb::DisbursementStatus>(i));
     expect_fits(rest::view_of(s, self, 1), schema_of("/v2/disbursements/{id}"));
@@ -123,6 +125,8 @@ TEST_F(presenters, every_status_of_every_kind_is_in_its_schema) {
   }
   for (int i = 1; pb::SettlementStatus_IsValid(i); ++i) {
     pb::SettlementState s;
+    if (i == pb::SETTLEMENT_OPENING)
+      continue; // never shown
     s.mutable_details()->set_project(std::string(16, 'p'));
     s.mutable_details()->set_vendor(std::string(16, 'v'));
     s.set_status(static_cast<pb::SettlementStatus>(i));

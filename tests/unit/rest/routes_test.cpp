@@ -111,22 +111,91 @@ TEST_F(routes, verbs_go_to_the_entity_that_the_path_names) {
   EXPECT_EQ(last<pb::ProjectCommand>().suspend().reason(), "flood");
 }
 
-TEST_F(routes, if_match_travels_with_the_command) {
-  auto with = [&](const std::string& tag) {
+/// The versions of 1 to 9 that a precondition which travelled holds for; "-" when none travelled.
+std::string holds_for(const std::optional<version_list>& list) {
+  if (!list)
+    return "-";
+  EXPECT_FALSE(list->holds(0)) << "nothing has no version";
+  std::string out;
+  for (std::uint64_t version = 1; version <= 9; ++version)
+    if (list->holds(version))
+      out += std::to_string(version);
+  return out;
+}
+
+struct precondition_row {
+  const char* header;
+  const char* strong; // If-Match
+  const char* weak;   // If-None-Match
+};
+
+/// RFC 9110 8.8.3.2, 13.1.1, 13.1.2.
+constexpr precondition_row preconditions[] = {
+    {"", "-", "-"},
+    {R"("7")", "7", "7"},
+    {R"(W/"7")", "", "7"},
+    {R"("6", W/"7" ,"8")", "68", "678"},
+    {"*", "123456789", "123456789"},
+    {",", "", ""},
+    {R"("")", "", ""},
+    {R"("x", "-1", "7x")", "", ""},
+    {R"("07", "+7")", "", ""},
+    {R"("99999999999999999999")", "", ""},
+    {R"("0")", "", ""},
+    {R"("*")", "", ""},
+};
+
+TEST_F(routes, preconditions_travel_with_the_command) {
+  for (auto& row : preconditions) {
     rest_test_bed::call c{"POST", project + "/activate"};
-    c.if_match = tag;
-    return bed.send(c);
-  };
-  EXPECT_EQ(with("\"7\"").status, 200u);
-  EXPECT_EQ(bed.entities.asked.back().if_match, 7u);
-  EXPECT_EQ(with("*").status, 200u);
-  EXPECT_EQ(bed.entities.asked.back().if_match, std::nullopt);
-  EXPECT_EQ(with("").status, 200u);
-  EXPECT_EQ(bed.entities.asked.back().if_match, std::nullopt);
-  auto before = bed.entities.asked.size();
-  for (auto& bad : {"7", "\"x\"", "\"7\", \"8\"", "W/\"7\"", "\"\"", "\"-1\""})
-    EXPECT_EQ(problem_field(with(bad)), "If-Match") << bad;
-  EXPECT_EQ(bed.entities.asked.size(), before);
+    c.if_match = row.header;
+    EXPECT_EQ(bed.send(c).status, 200u) << row.header;
+    EXPECT_EQ(holds_for(bed.entities.asked.back().if_match), row.strong) << row.header;
+    std::swap(c.if_match, c.if_none_match);
+    EXPECT_EQ(bed.send(c).status, 200u) << row.header;
+    EXPECT_EQ(holds_for(bed.entities.asked.back().if_match), "-") << row.header;
+    EXPECT_EQ(holds_for(bed.entities.asked.back().if_none_match), row.weak) << row.header;
+  }
+}
+
+TEST_F(routes, preconditions_that_cannot_be_read_are_a_400_everywhere) {
+  auto upload = project + "/uploads";
+  for (std::string bad : {"7", "\"7", "\"7\" \"8\"", "*, \"7\"", "w/\"7\"", "\" 7\""})
+    for (auto& [verb, path] :
+         std::vector<std::pair<std::string, std::string>>{{"POST", "/v2/projects"},
+                                                          {"POST", project + "/activate"},
+                                                          {"POST", upload},
+                                                          {"POST", "/v2/redemptions"},
+                                                          {"GET", project}}) {
+      rest_test_bed::call c{verb, path};
+      c.if_match = bad;
+      auto r = path == upload ? bed.stream(c) : bed.send(c);
+      EXPECT_EQ(r.status, 400u) << path << ' ' << bad;
+      EXPECT_EQ(problem_code(r), "bad_request") << path << ' ' << bad;
+      EXPECT_EQ(problem_field(r), "If-Match") << path << ' ' << bad;
+    }
+  EXPECT_TRUE(bed.entities.asked.empty());
+}
+
+/// Whatever If-Match names, there is nothing yet; the entity says so, after it has looked whether
+/// the request is a repeated one.
+TEST_F(routes, nothing_that_is_about_to_be_made_has_a_version) {
+  auto batch = id_of("batch");
+  const std::string purchase = R"({"batch_id":")" + batch.str() + R"(","member_id":")" +
+                               wallet_of(batch, 0).str() + R"(","vendor_id":")" + id_of("v").str() +
+                               R"(","amount_minor":5,"currency":"NPR","code":"123456"})";
+  for (std::string tag : {"*", "\"1\"", "\"7\", \"8\""})
+    for (auto& [path, body] : std::vector<std::pair<std::string, std::string>>{
+             {"/v2/projects", good_project}, {"/v2/redemptions", purchase}}) {
+      rest_test_bed::call c{"POST", path, body};
+      c.if_match = tag;
+      ASSERT_EQ(bed.send(c).status, 201u) << path;
+      EXPECT_EQ(holds_for(bed.entities.asked.back().if_match), "") << path << tag;
+      std::swap(c.if_match, c.if_none_match); // holds by itself
+      ASSERT_EQ(bed.send(c).status, 201u) << path;
+      EXPECT_EQ(holds_for(bed.entities.asked.back().if_match), "-");
+      EXPECT_EQ(holds_for(bed.entities.asked.back().if_none_match), "-");
+    }
 }
 
 TEST_F(routes, the_payload_hash_covers_what_was_said) {
@@ -168,14 +237,27 @@ TEST_F(routes, reads_have_an_etag) {
     c.if_none_match = tag;
     return bed.send(c);
   };
-  for (auto& tag : {"\"7\"", "W/\"7\"", "\"3\", \"7\"", "*"}) {
+  for (auto& tag : {"\"7\"", "W/\"7\"", "\"3\", \"7\"", "W/\"3\",W/\"7\"", ",\"7\"", "*"}) {
     auto same = again(tag);
     EXPECT_EQ(same.status, 304u) << tag;
     EXPECT_EQ(same.body, "");
     EXPECT_EQ(header(same, "ETag"), "\"7\"");
   }
-  for (auto& tag : {"\"6\"", "7", "", "\"77\""})
+  for (auto& tag : {"\"6\"", "", "\"77\"", "\"07\"", "\"3\", \"8\"", ",", "\"*\"", "\"a,7\""})
     EXPECT_EQ(again(tag).status, 200u) << tag;
+  EXPECT_EQ(again("7").status, 400u);
+}
+
+TEST_F(routes, reads_keep_to_if_match_too) {
+  bed.entities.show({"project", id_of("project")}, R"({"id":"x","version":7})", 7);
+  for (auto& [tag, status] : std::vector<std::pair<std::string, unsigned>>{
+           {"\"7\"", 200}, {"\"6\",\"7\"", 200}, {"*", 200}, {"W/\"7\"", 412}, {"\"6\"", 412}}) {
+    rest_test_bed::call c{"GET", project};
+    c.if_match = tag;
+    EXPECT_EQ(bed.send(c).status, status) << tag;
+    c.target = "/v2/projects/" + id_of("nobody").str();
+    EXPECT_EQ(bed.send(c).status, 404u) << tag;
+  }
 }
 
 TEST_F(routes, unknown_ids_are_404_everywhere) {

@@ -321,6 +321,28 @@ TEST_F(upload_flow, an_abandoned_upload_asks_for_a_new_key) {
   EXPECT_THAT(r.body, HasSubstr("new Idempotency-Key"));
 }
 
+TEST_F(upload_flow, an_upload_that_does_not_exist_yet_has_no_version) {
+  for (auto tag : {"*", "\"7\""}) {
+    auto c = file(csv_of(5));
+    c.if_match = tag;
+    entity.fault = [](const pb::UploadCommand&) {
+      return error{errc::precondition_failed, "there is nothing yet", "If-Match"};
+    };
+    auto r = bed.stream(c);
+    EXPECT_EQ(r.status, 412u) << r.body;
+    auto& open = bed.entities.asked.back();
+    EXPECT_EQ(open.target.kind, "upload");
+    ASSERT_TRUE(open.if_match);
+    EXPECT_FALSE(open.if_match->any);
+    EXPECT_TRUE(open.if_match->versions.empty());
+  }
+  bed.entities.asked.clear();
+  entity.fault = nullptr;
+  EXPECT_EQ(bed.stream(file(csv_of(5))).status, 202u);
+  for (auto& ask : bed.entities.asked)
+    EXPECT_FALSE(ask.if_match);
+}
+
 TEST_F(upload_flow, errors_are_listed_by_row) {
   bed.entities.show({"upload", id_of("u")}, "{}");
   auto& errors = bed.queries.errors[id_of("u")];

@@ -58,6 +58,17 @@ TEST(members, of_a_register_that_is_not_accepted_are_shown_to_nobody) {
   EXPECT_TRUE(batch::exists(then(ready().when(freeze())).state()));
 }
 
+/// Whom the project has no room for. Nobody is owed anything yet, so nobody is shown any more.
+TEST(members, of_a_batch_that_is_dropped_are_gone) {
+  auto dropped = then(accepted(3).told(drop()));
+  EXPECT_FALSE(batch::exists(dropped.state()));
+  EXPECT_EQ(dropped.when(list_members()).error_name(), "not_found");
+  auto with_money = accepted(3).credited(credit_to(member(1), 5));
+  EXPECT_EQ(then(with_money).told(drop()).events(), "");
+  auto with_list = accepted(3).told(lock());
+  EXPECT_EQ(then(with_list).told(drop()).events(), "");
+}
+
 /// The project cannot tell the upload of a batch whose place it does not know.
 TEST(members, who_are_accepted_tell_the_project_whose_they_are) {
   auto now = then(batch_world().as(batch_self).told(enroll(20'000, 20'002)));

@@ -65,8 +65,82 @@ TEST(disbursement_create, takes_what_stands_at_the_bounds) {
     ask.mutable_create()->add_batches(batch(i).id.raw());
   auto out = given_one().when(ask);
   EXPECT_EQ(out.error_name(), "");
-  EXPECT_EQ(out.made.http_status(), 201u);
-  EXPECT_EQ(out.after.reserve_account(), reserve_account().raw());
+  auto now = after_message(out.after, project_fact(pb::PROJECT_DRAFT));
+  EXPECT_EQ(now.status(), pb::DISBURSEMENT_DRAFT);
+  EXPECT_EQ(now.details().batches_size(), 500);
+  EXPECT_EQ(now.reserve_account(), reserve_account().raw());
+}
+
+TEST(disbursement_create, asks_its_project_once_and_answers_the_client_who_waits) {
+  auto request = derive_id({"the client's"});
+  auto asked = given_one().by("asha").request(request).when(create());
+  EXPECT_TRUE(asked.made.postponed());
+  ASSERT_EQ(asked.made.told().size(), 1u);
+  EXPECT_EQ(asked.made.told()[0].to, project);
+  auto question = detail::parsed<pb::ProjectMessage>(asked.made.told()[0].bytes, "unreadable");
+  EXPECT_TRUE(question.ask().once()) << "the project need not remember a draft";
+  EXPECT_EQ(ref_of(question.ask().asker()), self);
+
+  auto made = given_one(asked.after)
+                  .from(project)
+                  .at(test_now_us + 5)
+                  .told(project_fact(pb::PROJECT_SUSPENDED));
+  ASSERT_EQ(made.made.late_answers().size(), 1u);
+  EXPECT_EQ(made.made.late_answers()[0].request, request);
+  EXPECT_EQ(made.made.late_answers()[0].http_status, 201u);
+  EXPECT_EQ(made.after.created_by(), "asha") << "not the project that answered";
+  EXPECT_EQ(made.after.created_us(), test_now_us + 5);
+  EXPECT_EQ(made.after.waiting_request(), "");
+}
+
+TEST(disbursement_create, takes_the_currency_of_the_project) {
+  auto ask = create();
+  ask.mutable_create()->clear_currency();
+  auto now = after_message(after_command({}, ask), project_in_dollars());
+  EXPECT_EQ(now.status(), pb::DISBURSEMENT_DRAFT);
+  EXPECT_EQ(now.details().currency(), "USD");
+}
+
+TEST(disbursement_create, refused_leaves_nothing_behind) {
+  struct refusal {
+    message told;
+    std::string error, field;
+  };
+  for (auto& [told, error, field] :
+       std::vector<refusal>{{no_project(), "not_found", "project_id"},
+                            {project_in_dollars(), "wrong_currency", "currency"},
+                            {project_fact(pb::PROJECT_CLOSED), "wrong_status", "project_id"}}) {
+    auto out = given_one(opening()).from(project).told(told);
+    ASSERT_EQ(out.made.late_answers().size(), 1u) << error;
+    auto& why = out.made.late_answers()[0].refusal;
+    ASSERT_TRUE(why.has_value()) << error;
+    EXPECT_EQ(to_string(why->code), error);
+    EXPECT_EQ(why->field, field);
+    EXPECT_EQ(out.after.SerializeAsString(), "") << error;
+    EXPECT_FALSE(disbursement::exists(out.after));
+  }
+}
+
+TEST(disbursement_create, refused_keeps_money_that_is_in_suspense) {
+  auto now = given_one(opening()).from(project).credited(returned_credit()).after;
+  now = after_message(now, no_project());
+  EXPECT_EQ(now.status(), pb::DISBURSEMENT_NONE);
+  ASSERT_EQ(disbursement::totals(now).size(), 1u);
+  EXPECT_EQ(disbursement::totals(now)[0].amount_minor, 30);
+}
+
+TEST(disbursement_create, is_not_answered_by_another_project) {
+  auto told = no_project();
+  told.mutable_project()->set_project(derive_id({"another project"}).raw());
+  auto out = given_one(opening()).from(project).told(told);
+  EXPECT_EQ(out.events(), "");
+  EXPECT_EQ(out.effects(), "");
+}
+
+TEST(disbursement_create, is_seen_by_nobody_before_the_project_has_answered) {
+  EXPECT_FALSE(disbursement::exists(opening()));
+  EXPECT_TRUE(disbursement::exists(draft()));
+  EXPECT_EQ(given_one(opening()).when(lock()).error_name(), "not_found");
 }
 
 TEST(disbursement_approve, is_neither_for_its_creator_nor_for_whoever_locked_it) {

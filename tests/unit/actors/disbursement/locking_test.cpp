@@ -14,12 +14,11 @@ outcome hears(const state& now, const message& told) {
 }
 
 /// A lock of the named batches, before the project has answered.
-state locking_named(const std::vector<int>& batches, const std::string& currency = "") {
+state locking_named(const std::vector<int>& batches) {
   auto ask = create();
   for (int i : batches)
     ask.mutable_create()->add_batches(batch(i).id.raw());
-  ask.mutable_create()->set_currency(currency);
-  return after_command(after_command({}, ask), lock());
+  return after_command(draft(ask), lock());
 }
 
 pb::BatchMessage told_batch(const outcome& out, std::size_t i) {
@@ -31,7 +30,7 @@ pb::BatchMessage told_batch(const outcome& out, std::size_t i) {
 TEST(disbursement_lock, gives_each_batch_its_own_numbers) {
   auto ask = create();
   ask.mutable_create()->set_amount_each_minor(250);
-  auto now = after_command(after_command({}, ask), lock());
+  auto now = after_command(draft(ask), lock());
   auto out = hears(now, project_fact(pb::PROJECT_ACTIVE, 3));
   ASSERT_EQ(out.made.told().size(), 3u);
   for (std::size_t i = 0; i < 3; ++i) {
@@ -64,8 +63,8 @@ TEST(disbursement_lock, fails_with_the_reason) {
   EXPECT_EQ(empty.status(), pb::DISBURSEMENT_DRAFT);
   auto foreign = hears(locking_named({7}), project_fact(pb::PROJECT_ACTIVE, 2)).after;
   EXPECT_EQ(foreign.reason(), "batch " + batch(7).id.str() + " is not one of this project");
-  auto other = hears(locking_named({0}, "USD"), project_fact(pb::PROJECT_ACTIVE, 2)).after;
-  EXPECT_EQ(other.reason(), "the project's currency is NPR, not USD");
+  auto other = hears(locking(), project_in_dollars()).after;
+  EXPECT_EQ(other.reason(), "the project's currency is USD, not NPR");
   auto many = hears(locking(), project_fact(pb::PROJECT_ACTIVE, 501)).after;
   EXPECT_EQ(many.reason(), "the project has more than 500 batches: name those to be paid");
   EXPECT_EQ(many.status(), pb::DISBURSEMENT_DRAFT);

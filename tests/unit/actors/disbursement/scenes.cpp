@@ -47,6 +47,7 @@ command create() {
   command ask;
   ask.mutable_create()->set_project(project.id.raw());
   ask.mutable_create()->set_name("Winter cash");
+  ask.mutable_create()->set_currency("NPR");
   return ask;
 }
 
@@ -106,6 +107,19 @@ message project_fact(pb::ProjectStatus status, int batches, int round) {
     entry.set_id(batch(i).id.raw());
     entry.set_members(3);
   }
+  return told;
+}
+
+message no_project() {
+  message told;
+  told.mutable_project()->set_project(project.id.raw());
+  told.mutable_project()->set_list(list().raw());
+  return told;
+}
+
+message project_in_dollars() {
+  auto told = project_fact(pb::PROJECT_ACTIVE, 2);
+  told.mutable_project()->set_currency("USD");
   return told;
 }
 
@@ -179,8 +193,12 @@ state after_message(const state& before, const message& told) {
   return must(given<disbursement>(before).from(project).told(told));
 }
 
-state draft() {
+state opening() {
   return after_command({}, create());
+}
+
+state draft(const command& ask) {
+  return after_message(after_command({}, ask), project_fact(pb::PROJECT_ACTIVE, 0, 0));
 }
 
 state locking() {

@@ -24,7 +24,7 @@ uuid list(int round = 1);
 uuid reserve_account();
 uuid budget_account();
 
-command create();
+command create(); // in NPR
 command lock();
 command approve(const state& now);
 command reject(const std::string& reason = "wrong village");
@@ -35,6 +35,8 @@ command cancel();
 
 /// The project's answer to the lock of that round; round 0: news that nobody asked for.
 message project_fact(pb::ProjectStatus status, int batches = 0, int round = 1);
+message no_project();
+message project_in_dollars();
 /// What batch i answers when it has locked its lines.
 message batch_locked(int i, int round = 1);
 message batch_refused(int i);
@@ -46,7 +48,8 @@ wire::Credit stray_credit();
 wire::Credit returned_credit();
 
 // The states on the way.
-state draft();
+state opening();
+state draft(const command& ask = create());
 state locking();
 state asked(); // batch 0 has answered, batch 1 has not
 state answered();

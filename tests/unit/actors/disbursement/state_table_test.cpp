@@ -22,6 +22,7 @@ std::map<std::string, given_one> statuses() {
   std::map<std::string, given_one> out;
   auto add = [&](const std::string& name, const state& now) { out.emplace(name, given_one(now)); };
   add("none", {});
+  add("opening", opening());
   add("draft", draft());
   add("locking", locking());
   add("locking:asked", asked());
@@ -56,6 +57,9 @@ std::map<std::string, std::function<outcome(given_one)>> inputs() {
   };
   hears("project active", project, project_fact(pb::PROJECT_ACTIVE, 2));
   hears("project suspended", project, project_fact(pb::PROJECT_SUSPENDED));
+  hears("project closed", project, project_fact(pb::PROJECT_CLOSED));
+  hears("no project", project, no_project());
+  hears("project of another currency", project, project_in_dollars());
   hears("project news active", project, project_fact(pb::PROJECT_ACTIVE, 0, 0));
   hears("project news suspended", project, project_fact(pb::PROJECT_SUSPENDED, 0, 0));
   hears("batch locked", batch(1), batch_locked(1));

@@ -35,6 +35,15 @@ reply world::ask(const entity_ref& to, const google::protobuf::Message& command,
   return play_.ask(to, command, {user, user});
 }
 
+reply world::ask_and_wait(const entity_ref& to, const google::protobuf::Message& command,
+                          const std::string& user) {
+  auto told = ask(to, command, user);
+  auto request = play_.last_request();
+  while (told.pending && play_.step())
+    told = play_.reply_to(to, request);
+  return told;
+}
+
 void world::stir(std::uint64_t most) {
   for (auto left = draw(most + 1); left > 0 && play_.step(); --left) {
   }
@@ -110,7 +119,7 @@ entity_ref world::create_disbursement(std::int64_t amount_each_minor) {
   c.mutable_create()->set_project(project_.id.raw());
   c.mutable_create()->set_name("Round");
   c.mutable_create()->set_amount_each_minor(amount_each_minor);
-  EXPECT_TRUE(ask(d, c, maker).ok());
+  EXPECT_EQ(ask_and_wait(d, c, maker).status, 201u);
   disbursements_.push_back(d);
   return d;
 }
@@ -227,7 +236,7 @@ entity_ref world::open_settlement(const entity_ref& v) {
   pb::SettlementCommand c;
   c.mutable_open()->set_vendor(v.id.raw());
   c.mutable_open()->set_project(project_.id.raw());
-  EXPECT_TRUE(ask(s, c, maker).ok());
+  EXPECT_EQ(ask_and_wait(s, c, maker).status, 201u);
   return s;
 }
 

@@ -40,6 +40,7 @@ public:
                              std::uint64_t first_person);
   std::vector<entity_ref> batches() const;
 
+  /// Waits, like its client, until the project has answered; it may have moved on by then.
   entity_ref create_disbursement(std::int64_t amount_each_minor = 0);
   reply lock(const entity_ref& disbursement);
   reply approve(const entity_ref& disbursement); // of the list as it stands
@@ -80,6 +81,9 @@ private:
   reply ask(const entity_ref& to, const google::protobuf::Message& command,
             const std::string& user);
   entity_ref fresh(const std::string& kind);
+  /// A client's request whose answer waits for others; steps until it has come.
+  reply ask_and_wait(const entity_ref& to, const google::protobuf::Message& command,
+                     const std::string& user);
 
   playground play_;
   std::mt19937_64 random_;

@@ -59,6 +59,12 @@ inline pb::ProjectMessage ask_from(const entity_ref& asker, bool with_batches = 
   return m;
 }
 
+inline pb::ProjectMessage ask_once(const entity_ref& asker) {
+  auto m = ask_from(asker);
+  m.mutable_ask()->set_once(true);
+  return m;
+}
+
 inline pb::ProjectMessage reserve(std::int64_t amount_minor, std::string currency = "NPR",
                                   const uuid& list = derive_id({"list"})) {
   pb::ProjectMessage m;
@@ -77,6 +83,13 @@ inline pb::ProjectMessage batch_opened(const entity_ref& batch = a_batch,
   m.mutable_batch_opened()->set_members(members);
   m.mutable_batch_opened()->set_upload(an_upload.id.raw());
   m.mutable_batch_opened()->set_index(3);
+  return m;
+}
+
+inline pb::ProjectMessage ask_places(std::uint32_t batches, const uuid& upload = an_upload.id) {
+  pb::ProjectMessage m;
+  m.mutable_ask_places()->set_upload(upload.raw());
+  m.mutable_ask_places()->set_batches(batches);
   return m;
 }
 

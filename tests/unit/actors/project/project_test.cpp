@@ -69,6 +69,21 @@ TEST(project, is_not_given_more_than_its_bound_in_all) {
   EXPECT_FALSE(now.when(fund(1)).refusal);
 }
 
+/// A donor's reference may come again, as with instalments: the request tells fundings apart.
+TEST(project, takes_a_donors_reference_again_under_another_request) {
+  playground play;
+  play.add_kind<project>();
+  auto ask = [&](const pb::ProjectCommand& c, const std::string& key) {
+    return play.ask(project_self, c, {"maker", "maker"}, derive_id({"request", key}));
+  };
+  ASSERT_TRUE(ask(create(), "create").ok());
+  for (auto* key : {"january", "february", "february"}) // the last one is a retry
+    EXPECT_EQ(ask(fund(500), key).status, 201u) << key;
+  EXPECT_EQ(play.transfer_count(), 2u);
+  EXPECT_EQ(play.balance(budget_account()), 1'000);
+  EXPECT_EQ(play.state_of<project>(project_self.id).fundings(), 2u);
+}
+
 TEST(project, two_fundings_never_share_a_key) {
   auto now = active(1);
   auto one = now.request(derive_id({"r1"})).when(fund(5)).made.transfers().at(0).purpose;
@@ -127,6 +142,12 @@ TEST(project, says_in_an_answer_what_was_asked_and_in_news_nothing) {
   EXPECT_EQ(fact(then(asked).when(suspend())).list(), "");
 }
 
+TEST(project, tells_whoever_asked_once_no_news) {
+  auto asked = then(active(1).told(ask_once(a_disbursement)));
+  EXPECT_EQ(asked.state().askers_size(), 0);
+  EXPECT_TRUE(asked.when(suspend()).made.told().empty());
+}
+
 TEST(project, lists_a_batch_once) {
   auto once = then(active(1).told(batch_opened()));
   auto out = once.told(batch_opened());
@@ -173,6 +194,38 @@ TEST(project, turns_a_batch_away_beyond_its_bound_and_tells_the_upload) {
   EXPECT_EQ(word.index(), 3u);
   EXPECT_EQ(word.refused(),
             "the project has 5000 batches: upload these households to another project");
+}
+
+/// Places that are kept are as good as taken, for everybody but their upload.
+TEST(project, keeps_places_for_all_batches_of_an_upload_or_for_none) {
+  auto state = active(1).state();
+  for (int i = 0; i < project::max_batches - 3; ++i)
+    state.add_batches()->set_id(derive_id({"batch", std::to_string(i)}).raw());
+  auto now = world(state).as(project_self);
+  auto word = [](const outcome_of<project>& out) {
+    pb::UploadMessage news;
+    EXPECT_TRUE(news.ParseFromString(out.made.told().at(0).bytes));
+    return news.places().refused();
+  };
+  auto refused = now.told(ask_places(4));
+  EXPECT_EQ(word(refused),
+            "the project has room for 3 more batches of 5000 and the register needs "
+            "4: upload these households to another project");
+  EXPECT_EQ(refused.after.places_size(), 0);
+  auto kept = then(now.told(ask_places(2)));
+  EXPECT_NE(word(kept.told(ask_places(2, derive_id({"another"})))), "");
+  auto full = then(kept.told(ask_places(1, derive_id({"another"}))));
+  auto stranger = batch_opened({"batch", derive_id({"stranger"})});
+  stranger.mutable_batch_opened()->set_upload(derive_id({"nobody"}).raw());
+  EXPECT_EQ(full.told(stranger).events(), "batch_turned_away");
+  auto first = then(full.told(batch_opened({"batch", derive_id({"first"})})));
+  EXPECT_EQ(first.state().places(0).batches(), 1u);
+  auto second = first.told(batch_opened({"batch", derive_id({"second"})}));
+  EXPECT_EQ(second.events(), "batch_joined");
+  EXPECT_EQ(second.after.places_size(), 1) << "the other upload's";
+  EXPECT_EQ(then(second).told(batch_opened({"batch", derive_id({"third"})})).events(),
+            "batch_turned_away")
+      << "it had two places";
 }
 
 TEST(project, refuses_a_reserve_beyond_its_bound) {

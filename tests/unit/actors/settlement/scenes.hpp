@@ -57,6 +57,19 @@ inline message project_fact(pb::ProjectStatus status = pb::PROJECT_ACTIVE) {
   return told;
 }
 
+inline message project_in_dollars() {
+  auto told = project_fact();
+  told.mutable_project()->set_currency("USD");
+  return told;
+}
+
+inline message vendor_fact(pb::VendorStatus status = pb::VENDOR_VERIFIED) {
+  message told;
+  told.mutable_vendor()->set_vendor(shop.id.raw());
+  told.mutable_vendor()->set_status(status);
+  return told;
+}
+
 inline message quote(const std::string& refused = "") {
   message told;
   auto& answer = *told.mutable_quote();
@@ -107,11 +120,14 @@ inline state after_message(const state& before, const message& told) {
   return must(given<settlement>(before).from(shop).told(told));
 }
 
-inline state asked() {
-  return after_command({}, open());
+inline state opening(const std::string& currency = "NPR") {
+  return after_command({}, open(currency));
+}
+inline state opening_vendor() {
+  return after_message(opening(), project_fact());
 }
 inline state opened() {
-  return after_message(asked(), project_fact());
+  return after_message(opening_vendor(), vendor_fact());
 }
 inline state requesting() {
   return after_command(opened(), request());

@@ -33,15 +33,79 @@ TEST(settlement_open, refuses_bad_input) {
   }
 }
 
-TEST(settlement_open, shows_why_nothing_can_follow) {
-  auto now = scenes::after_message(scenes::asked(), scenes::project_fact(pb::PROJECT_NONE));
-  EXPECT_EQ(now.reason(), "the project does not exist");
+TEST(settlement_open, asks_project_and_vendor_and_answers_the_client_who_waits) {
+  auto asked = given_one().by("asha").request(another_request).when(scenes::open());
+  EXPECT_TRUE(asked.made.postponed());
+  EXPECT_EQ(asked.made.told().at(0).to, scenes::project);
+  auto question = detail::parsed<pb::ProjectMessage>(asked.made.told()[0].bytes, "unreadable");
+  EXPECT_TRUE(question.ask().once()) << "what is needed of a project never changes";
+  auto known = given_one(asked.after).from(scenes::project).told(scenes::project_fact());
+  EXPECT_TRUE(known.made.late_answers().empty()) << "the vendor has not answered";
+  EXPECT_EQ(known.made.told().at(0).to, scenes::shop);
+  EXPECT_EQ(ref_of(told_vendor(known).check().settlement()), scenes::self);
+  auto made = given_one(known.after)
+                  .from(scenes::shop)
+                  .at(test_now_us + 5)
+                  .told(scenes::vendor_fact(pb::VENDOR_SUSPENDED));
+  ASSERT_EQ(made.made.late_answers().size(), 1u);
+  EXPECT_EQ(made.made.late_answers()[0].request, another_request);
+  EXPECT_EQ(made.made.late_answers()[0].http_status, 201u);
+  EXPECT_EQ(made.after.created_by(), "asha");
+  EXPECT_EQ(made.after.created_us(), test_now_us + 5);
+  EXPECT_EQ(made.after.currency(), "NPR");
+  EXPECT_EQ(made.after.waiting_request(), "");
 }
 
-TEST(settlement_open, ignores_what_another_project_says) {
+TEST(settlement_open, refused_leaves_nothing_behind) {
+  struct refusal {
+    scenes::state before;
+    scenes::message told;
+    std::string error, field;
+  };
+  for (auto& [before, told, error, field] : std::vector<refusal>{
+           {scenes::opening(), scenes::project_fact(pb::PROJECT_NONE), "not_found", "project_id"},
+           {scenes::opening(), scenes::project_in_dollars(), "wrong_currency", "currency"},
+           {scenes::opening_vendor(), scenes::vendor_fact(pb::VENDOR_NONE), "not_found",
+            "vendor_id"}}) {
+    auto out = given_one(before).from(scenes::project).told(told);
+    ASSERT_EQ(out.made.late_answers().size(), 1u) << field;
+    auto& why = out.made.late_answers()[0].refusal;
+    ASSERT_TRUE(why.has_value()) << field;
+    EXPECT_EQ(to_string(why->code), error);
+    EXPECT_EQ(why->field, field);
+    EXPECT_EQ(out.after.SerializeAsString(), "") << field;
+    EXPECT_FALSE(settlement::exists(out.after));
+  }
+}
+
+TEST(settlement_open, refused_keeps_money_that_is_in_suspense) {
+  auto out = given_one(scenes::opening()).from(scenes::project).credited(scenes::credit("return"));
+  auto now = scenes::after_message(out.after, scenes::project_fact(pb::PROJECT_NONE));
+  EXPECT_EQ(now.status(), pb::SETTLEMENT_NONE);
+  ASSERT_EQ(settlement::totals(now).size(), 1u);
+  EXPECT_EQ(settlement::totals(now)[0].amount_minor, 30);
+}
+
+TEST(settlement_open, of_a_closed_project_pays_what_is_still_owed) {
+  auto now = scenes::after_message(scenes::opening(), scenes::project_fact(pb::PROJECT_CLOSED));
+  now = scenes::after_message(now, scenes::vendor_fact());
+  EXPECT_EQ(now.status(), pb::SETTLEMENT_OPEN);
+  EXPECT_EQ(now.outside_account(), account_of(scenes::project, "outside", "NPR").raw());
+}
+
+TEST(settlement_open, ignores_what_others_say) {
   auto fact = scenes::project_fact();
   fact.mutable_project()->set_project(derive_id({"another project"}).raw());
-  EXPECT_EQ(given_one(scenes::asked()).told(fact).events(), "");
+  EXPECT_EQ(given_one(scenes::opening()).told(fact).events(), "");
+  auto shop = scenes::vendor_fact(pb::VENDOR_NONE);
+  shop.mutable_vendor()->set_vendor(derive_id({"another vendor"}).raw());
+  EXPECT_EQ(given_one(scenes::opening_vendor()).told(shop).events(), "");
+}
+
+TEST(settlement_open, is_seen_by_nobody_before_both_have_answered) {
+  EXPECT_FALSE(settlement::exists(scenes::opening()));
+  EXPECT_FALSE(settlement::exists(scenes::opening_vendor()));
+  EXPECT_TRUE(settlement::exists(scenes::opened()));
 }
 
 TEST(settlement_request, asks_the_vendor_in_the_currency_of_the_project) {
@@ -69,23 +133,6 @@ TEST(settlement_request, tells_the_client_why_not_and_can_be_repeated) {
   EXPECT_EQ(out.made.late_answers()[0].refusal->message, "there is nothing to settle");
   EXPECT_EQ(out.after.reason(), "there is nothing to settle");
   EXPECT_EQ(given_one(out.after).when(scenes::request()).events(), "requested");
-}
-
-TEST(settlement_request, before_the_project_has_answered_waits_for_both) {
-  auto now = scenes::after_command(scenes::asked(), scenes::request());
-  auto out = given_one(now).from(scenes::project).told(scenes::project_fact());
-  EXPECT_EQ(told_vendor(out).quote().currency(), "NPR");
-  EXPECT_EQ(scenes::after_message(out.after, scenes::quote()).status(), pb::SETTLEMENT_REQUESTED);
-}
-
-TEST(settlement_request, in_another_currency_is_refused) {
-  auto asked = scenes::after_command({}, scenes::open("USD"));
-  auto open = scenes::after_message(asked, scenes::project_fact());
-  EXPECT_EQ(given_one(open).when(scenes::request()).error_name(), "wrong_currency");
-  auto early = scenes::after_command(asked, scenes::request());
-  auto out = given_one(early).from(scenes::project).told(scenes::project_fact());
-  EXPECT_EQ(out.effects(), "later wrong_currency");
-  EXPECT_EQ(out.after.status(), pb::SETTLEMENT_OPEN);
 }
 
 TEST(settlement_approve, is_not_for_whoever_requested_it) {
@@ -131,7 +178,7 @@ TEST(settlement_credit, goes_back_or_is_kept_and_counted) {
   auto out = given_one(scenes::all_paid()).from(scenes::project).credited(scenes::credit("gift"));
   EXPECT_EQ(out.made.transfers().at(0).credit_owner, scenes::project);
   EXPECT_TRUE(settlement::totals(out.after).empty());
-  out = given_one(scenes::asked()).from(scenes::project).credited(scenes::credit("return"));
+  out = given_one(scenes::opening()).from(scenes::project).credited(scenes::credit("return"));
   ASSERT_EQ(settlement::totals(out.after).size(), 1u);
   EXPECT_EQ(settlement::totals(out.after)[0].amount_minor, 30);
 }

@@ -15,11 +15,9 @@ std::map<std::string, given_one> statuses() {
     out.emplace(name, given_one(now));
   };
   add("none", {});
-  add("open:asked", scenes::asked());
+  add("opening", scenes::opening());
+  add("opening:vendor", scenes::opening_vendor());
   add("open", scenes::opened());
-  add("open:unknown",
-      scenes::after_message(scenes::asked(), scenes::project_fact(pb::PROJECT_NONE)));
-  add("requesting:asked", scenes::after_command(scenes::asked(), scenes::request()));
   add("requesting", scenes::requesting());
   add("requested", scenes::requested());
   add("approved", scenes::approved());
@@ -42,6 +40,10 @@ std::map<std::string, std::function<scenes::outcome(given_one)>> inputs() {
   };
   hears("project", scenes::project, scenes::project_fact());
   hears("no project", scenes::project, scenes::project_fact(pb::PROJECT_NONE));
+  hears("project closed", scenes::project, scenes::project_fact(pb::PROJECT_CLOSED));
+  hears("project of another currency", scenes::project, scenes::project_in_dollars());
+  hears("vendor", scenes::shop, scenes::vendor_fact());
+  hears("no vendor", scenes::shop, scenes::vendor_fact(pb::VENDOR_NONE));
   hears("quote", scenes::shop, scenes::quote());
   hears("quote refused", scenes::shop, scenes::quote("there is nothing to settle"));
   hears("paid", scenes::shop, scenes::paid());

@@ -40,6 +40,17 @@ protected:
     ASSERT_TRUE(all_.ask(upload_self, close_after(number), maker).ok());
   }
 
+  /// Another upload has so many places, and its batches are still on their way.
+  void fill_project(std::uint32_t batches) {
+    const entity_ref other{"upload", derive_id({"other"})};
+    pb::ProjectMessage m;
+    m.mutable_ask_places()->set_upload(other.id.raw());
+    m.mutable_ask_places()->set_batches(batches);
+    all_.hold(a_project, other);
+    all_.tell({"test", derive_id({"test"})}, a_project, m); // in its name
+    all_.run();
+  }
+
   pb::UploadState state() const { return all_.state_of<upload>(upload_self.id); }
   pb::BatchState batch_state(std::uint32_t index) const {
     return all_.state_of<batch>(upload::batch_id(upload_self.id, index));
@@ -112,6 +123,42 @@ TEST_P(enrolment, one_repeated_row_refuses_the_whole_register) {
   EXPECT_EQ(all_.errors_of(upload_self.id).at(0).row, 10'001u);
   EXPECT_EQ(batch_state(0).status(), pb::BATCH_NONE);
   EXPECT_EQ(all_.state_of<project>(a_project.id).batches_size(), 0);
+}
+
+/// Of several uploads that begin when the project has room for one of them, the others end without
+/// a trace: no batch of theirs was ever made, and no place is lost.
+TEST_P(enrolment, uploads_that_race_for_the_last_places_are_accepted_or_leave_nothing) {
+  fill_project(project::max_batches - 3);
+  const std::vector<entity_ref> racers{
+      upload_self, {"upload", derive_id({"second"})}, {"upload", derive_id({"third"})}};
+  for (auto& racer : racers)
+    all_.ask(racer, open(pb::UPLOAD_ALL), maker);
+  all_.run();
+  for (auto& racer : racers) {
+    for (std::uint32_t number = 0; number < 11; ++number)
+      ASSERT_TRUE(all_.ask(racer, chunk(number, 1'000, number * 1'000), maker).ok());
+    ASSERT_TRUE(all_.ask(racer, close_after(11), maker).ok());
+  }
+  all_.run();
+  int accepted = 0;
+  for (auto& racer : racers) {
+    auto now = all_.state_of<upload>(racer.id);
+    accepted += now.status() == pb::UPLOAD_ACCEPTED;
+    for (std::uint32_t index = 0; index < 2; ++index) {
+      auto batch = all_.state_of<rahat::batch>(upload::batch_id(racer.id, index));
+      EXPECT_EQ(batch.status(),
+                now.status() == pb::UPLOAD_ACCEPTED ? pb::BATCH_OPEN : pb::BATCH_NONE);
+    }
+    if (now.status() != pb::UPLOAD_ACCEPTED) {
+      EXPECT_EQ(now.status(), pb::UPLOAD_REJECTED);
+      EXPECT_NE(now.reason().find("room for 1 more batches"), std::string::npos) << now.reason();
+    }
+  }
+  EXPECT_EQ(accepted, 1);
+  auto full = all_.state_of<project>(a_project.id);
+  EXPECT_EQ(full.batches_size(), 2);
+  EXPECT_EQ(full.places_size(), 1) << "those of the other upload";
+  all_.check_replay();
 }
 
 TEST_P(enrolment, an_upload_to_no_project_is_refused) {

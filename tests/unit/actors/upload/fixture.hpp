@@ -85,6 +85,13 @@ inline pb::UploadMessage batch_joined(std::uint32_t index, std::string refused =
   return m;
 }
 
+/// What the project says about room for the batches.
+inline pb::UploadMessage places(std::string refused = "") {
+  pb::UploadMessage m;
+  m.mutable_places()->set_refused(std::move(refused));
+  return m;
+}
+
 inline pb::UploadMessage project_is_full() {
   auto m = project_is(pb::PROJECT_ACTIVE);
   m.mutable_project()->set_full(true);
@@ -111,6 +118,11 @@ inline upload_world then(const outcome_of<upload>& out) {
 
 inline upload_world opening(pb::UploadMode mode = pb::UPLOAD_SKIP_BAD) {
   return then(upload_world().as(upload_self).when(open(mode)));
+}
+
+/// Checked, and the project has kept places for its batches.
+inline outcome_of<upload> placed(const upload_world& checking, const wire::Feed& feed = {}) {
+  return then(upload_world(checking).feed(feed).proceed()).told(places());
 }
 
 inline upload_world receiving(pb::UploadMode mode = pb::UPLOAD_SKIP_BAD) {

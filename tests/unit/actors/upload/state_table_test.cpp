@@ -29,7 +29,7 @@ upload_world with_bad_row() {
 }
 
 upload_world enrolling(std::uint32_t rows) {
-  return then(checking(received(pb::UPLOAD_ALL, rows)).feed({}).proceed());
+  return then(placed(checking(received(pb::UPLOAD_ALL, rows))));
 }
 
 upload_world accepting(std::uint32_t rows) {
@@ -48,10 +48,13 @@ std::map<std::string, upload_world> statuses() {
       {"checking (skip-bad)", checking(received(pb::UPLOAD_SKIP_BAD, 3))},
       {"checking (bad row)", with_bad_row()},
       {"checking (no row)", checking(receiving())},
+      {"checking (asked)", then(checking(received(pb::UPLOAD_ALL, 3)).feed({}).proceed())},
       {"enrolling", enrolling(3)},
       {"enrolling (two left)", enrolling(10'001)},
       {"accepting", accepting(3)},
       {"accepting (two left)", accepting(10'001)},
+      {"accepting (one refused)", then(accepting(10'001).told(batch_joined(1, "it is full")))},
+      {"failed", then(accepting(3).told(batch_joined(0, "it is full")))},
       {"accepted", then(accepting(3).told(batch_joined(0)))},
       {"rejected", then(with_bad_row().feed({}).proceed())},
       {"abandoned", then(receiving().when(abandon()))},
@@ -105,6 +108,8 @@ TEST(upload_state_table, is_what_the_decider_does) {
       {"project is closed", message(project_is(pb::PROJECT_CLOSED))},
       {"project does not exist", message(project_is(pb::PROJECT_NONE))},
       {"project is full", message(project_is_full())},
+      {"places", message(places())},
+      {"no places", message(places("the project has room for 0 more batches"))},
       {"batch joined", message(batch_joined(0))},
       {"batch turned away", message(batch_joined(0, "the project is full"))},
       {"batch enrolled", message(batch_enrolled(0, 3))},

@@ -15,6 +15,12 @@ pb::Enroll enrolment_in(const decision& d, std::size_t index) {
   return m.enroll();
 }
 
+pb::AskPlaces places_asked_in(const decision& d) {
+  pb::ProjectMessage m;
+  EXPECT_TRUE(m.ParseFromString(d.told().at(0).bytes));
+  return m.ask_places();
+}
+
 TEST(upload, waits_for_the_project_before_it_answers) {
   auto request = derive_id({"the request"});
   auto out = upload_world().as(upload_self).request(request).when(open());
@@ -114,7 +120,7 @@ TEST(upload, leaves_repeated_households_out_and_says_which) {
   auto now = then(then(receiving().when(chunk(0, 5))).when(close_after(1)));
   auto out = now.feed(repeated(2, 3)).proceed();
   EXPECT_EQ(out.after.duplicates(), 2u);
-  auto ask = enrolment_in(out.made, 0);
+  auto ask = enrolment_in(then(out).told(places()).made, 0);
   EXPECT_EQ(ask.first(), 0u);
   EXPECT_EQ(ask.last(), 4u);
   ASSERT_EQ(ask.excluded_size(), 2);
@@ -130,7 +136,7 @@ TEST(upload, splits_its_rows_into_batches_of_ten_thousand) {
   auto now = receiving(pb::UPLOAD_ALL);
   for (std::uint32_t i = 0; i < 21; ++i)
     now = then(now.when(chunk(i, i == 20 ? 1 : 1'000, i * 1'000)));
-  auto out = then(now.when(close_after(21))).feed({}).proceed();
+  auto out = placed(then(now.when(close_after(21))));
   ASSERT_EQ(out.made.told().size(), 3u);
   EXPECT_EQ(enrolment_in(out.made, 1).first(), 10'000u);
   EXPECT_EQ(enrolment_in(out.made, 1).last(), 19'999u);
@@ -143,9 +149,12 @@ TEST(upload, makes_no_batch_of_rows_that_are_all_repeated) {
   auto now = receiving();
   for (std::uint32_t i = 0; i < 11; ++i)
     now = then(now.when(chunk(i, i == 10 ? 2 : 1'000, i * 1'000)));
-  auto out = then(now.when(close_after(11))).feed(repeated(2, 10'000)).proceed();
-  EXPECT_EQ(out.events(), "checked, batch_done");
-  EXPECT_EQ(out.effects(), "stage, tell batch enroll");
+  auto asked = then(now.when(close_after(11))).feed(repeated(2, 10'000)).proceed();
+  EXPECT_EQ(asked.effects(), "stage, tell project ask_places");
+  EXPECT_EQ(places_asked_in(asked.made).batches(), 1u) << "one batch will be made";
+  auto out = then(asked).told(places());
+  EXPECT_EQ(out.events(), "places_kept, batch_done");
+  EXPECT_EQ(out.effects(), "tell batch enroll");
   auto accepted = then(out).told(batch_enrolled(0, 10'000));
   EXPECT_EQ(accepted.effects(), "tell batch accept");
   EXPECT_EQ(accepted.after.status(), pb::UPLOAD_ACCEPTING);
@@ -157,25 +166,58 @@ TEST(upload, makes_no_batch_of_rows_that_are_all_repeated) {
   EXPECT_THROW(then(accepted).told(batch_joined(1)), broken_invariant);
 }
 
-TEST(upload, says_why_a_batch_could_not_join_and_is_never_called_accepted) {
+TEST(upload, asks_for_room_for_all_of_its_batches_before_it_makes_one) {
   auto now = receiving(pb::UPLOAD_ALL);
   for (std::uint32_t i = 0; i < 11; ++i)
     now = then(now.when(chunk(i, 1'000, i * 1'000)));
-  now = then(then(now.when(close_after(11))).feed({}).proceed());
+  auto asked = then(now.when(close_after(11))).feed({}).proceed();
+  ASSERT_EQ(asked.made.told().size(), 1u);
+  EXPECT_EQ(asked.made.told()[0].to, a_project);
+  EXPECT_EQ(places_asked_in(asked.made).batches(), 2u);
+  EXPECT_EQ(places_asked_in(asked.made).upload(), upload_self.id.raw());
+  EXPECT_EQ(asked.after.status(), pb::UPLOAD_CHECKING);
+  EXPECT_FALSE(upload::has_work(asked.after)) << "its next step is the project's";
+  auto refused = then(asked).told(places("the project has room for 1 more batches"));
+  EXPECT_EQ(refused.after.status(), pb::UPLOAD_REJECTED);
+  EXPECT_EQ(refused.after.reason(), "the project has room for 1 more batches");
+  EXPECT_TRUE(refused.made.told().empty()) << "nothing was made, nothing is undone";
+}
+
+/// One that an earlier version has checked has no places.
+TEST(upload, has_failed_when_a_batch_could_not_join_and_says_why) {
+  auto now = receiving(pb::UPLOAD_ALL);
+  for (std::uint32_t i = 0; i < 11; ++i)
+    now = then(now.when(chunk(i, 1'000, i * 1'000)));
+  now = then(placed(then(now.when(close_after(11)))));
   now = then(then(now.told(batch_enrolled(0, 10'000))).told(batch_enrolled(1, 1'000)));
   auto refused = now.told(batch_joined(1, "the project has 5000 batches"));
   EXPECT_EQ(refused.events(), "batch_joined");
+  EXPECT_EQ(refused.effects(), "tell batch drop");
+  EXPECT_EQ(refused.made.told()[0].to.id, upload::batch_id(upload_self.id, 1));
   EXPECT_EQ(refused.after.reason(), "1 of 2 batches could not join: the project has 5000 batches");
+  EXPECT_EQ(refused.after.status(), pb::UPLOAD_ACCEPTING) << "the other has not answered";
   auto last = then(refused).told(batch_joined(0));
-  EXPECT_EQ(last.after.status(), pb::UPLOAD_ACCEPTING);
+  EXPECT_EQ(last.after.status(), pb::UPLOAD_FAILED);
+  EXPECT_EQ(last.after.reason(), "1 of 2 batches could not join: the project has 5000 batches");
   EXPECT_EQ(last.after.batches_open(), 1u);
+  EXPECT_EQ(last.after.accepted_us(), 0);
+}
+
+TEST(upload, that_was_checked_before_places_were_asked_for_goes_on) {
+  auto state = then(then(receiving(pb::UPLOAD_ALL).when(chunk(0, 3))).when(close_after(1))).state();
+  pb::UploadEvent checked;
+  checked.mutable_checked()->set_batches(1);
+  upload::evolve(state, checked);
+  EXPECT_EQ(state.status(), pb::UPLOAD_ENROLLING);
+  auto out = upload_world(state).as(upload_self).told(batch_enrolled(0, 3));
+  EXPECT_EQ(out.after.status(), pb::UPLOAD_ACCEPTING);
 }
 
 TEST(upload, parks_a_batch_that_joins_twice) {
   auto now = receiving(pb::UPLOAD_ALL);
   for (std::uint32_t i = 0; i < 11; ++i)
     now = then(now.when(chunk(i, 1'000, i * 1'000)));
-  now = then(then(now.when(close_after(11))).feed({}).proceed());
+  now = then(placed(then(now.when(close_after(11)))));
   now = then(then(now.told(batch_enrolled(0, 10'000))).told(batch_enrolled(1, 1'000)));
   auto once = then(now.told(batch_joined(1)));
   EXPECT_THROW(once.told(batch_joined(1)), broken_invariant);
@@ -207,8 +249,7 @@ TEST(upload, parks_a_batch_that_answers_twice) {
   auto now = receiving(pb::UPLOAD_ALL);
   for (std::uint32_t i = 0; i < 11; ++i)
     now = then(now.when(chunk(i, 1'000, i * 1'000)));
-  auto once = then(
-      then(then(now.when(close_after(11))).feed({}).proceed()).told(batch_enrolled(0, 10'000)));
+  auto once = then(then(placed(then(now.when(close_after(11))))).told(batch_enrolled(0, 10'000)));
   EXPECT_THROW(once.told(batch_enrolled(0, 10'000)), broken_invariant);
   EXPECT_THROW(once.told(batch_enrolled(2, 1)), broken_invariant);
 }

@@ -61,6 +61,12 @@ message ask(const entity_ref& asker, const std::string& currency) {
   return told;
 }
 
+message check() {
+  message told;
+  assign(*told.mutable_check()->mutable_settlement(), settlement);
+  return told;
+}
+
 message quote(const entity_ref& who) {
   message told;
   name(*told.mutable_quote(), who);

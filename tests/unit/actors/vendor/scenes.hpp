@@ -29,6 +29,7 @@ command suspend(const std::string& reason = "complaints");
 command reactivate();
 
 message ask(const entity_ref& asker = batch, const std::string& currency = "NPR");
+message check();
 message quote(const entity_ref& who = settlement);
 message pay(const entity_ref& who = settlement);
 message release(const entity_ref& who = settlement);

@@ -36,6 +36,7 @@ std::map<std::string, std::function<outcome(given_one)>> inputs() {
   };
   entity_ref another{"batch", derive_id({"another batch"})};
   hears("ask", another, ask(another, "USD"));
+  hears("check", settlement, check());
   hears("quote", settlement, quote());
   hears("pay", settlement, scenes::pay());
   hears("release", settlement, release());

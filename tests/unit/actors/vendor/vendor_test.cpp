@@ -143,6 +143,19 @@ TEST(vendor_receipt, after_the_suspension_is_held) {
   EXPECT_EQ(quote_now.sum_minor(), 100);
 }
 
+/// What a finance officer expects: whoever was suspended by mistake gets all that it has sold.
+TEST(vendor_receipt, that_was_held_is_paid_after_the_reactivation) {
+  auto held = given_one(suspended()).from(batch).credited(redemption(2)).after;
+  auto active = after_command(held, reactivate());
+  auto quoted = given_one(active).from(settlement).told(quote());
+  EXPECT_EQ(told_settlement(quoted).quote().count(), 2u) << "with the one before it";
+  auto paid = given_one(quoted.after).from(settlement).told(scenes::pay());
+  ASSERT_EQ(paid.made.transfers().size(), 1u);
+  EXPECT_EQ(paid.made.transfers()[0].amount_minor, 100);
+  EXPECT_EQ(paid.after.accounts(0).balance_minor(), 0);
+  EXPECT_EQ(paid.after.accounts(0).settled_no(), paid.after.accounts(0).receipts());
+}
+
 TEST(vendor_receipt, in_another_currency_is_sent_back) {
   auto credit = redemption(2);
   credit.set_currency("USD");
