@@ -35,6 +35,7 @@ std::string_view to_string(errc code) {
     case errc::parked: return "parked";
     case errc::not_ready: return "not_ready";
     case errc::internal: return "internal";
+    case errc::moved: return "moved";
   }
   return "internal";
 }
@@ -45,6 +46,7 @@ bool is_retryable(errc code) {
     case errc::timed_out:
     case errc::unavailable:
     case errc::not_ready:
+    case errc::moved:
     case errc::idempotency_key_in_flight: return true;
     default: return false;
   }

@@ -43,6 +43,8 @@ enum class errc {
   not_ready,   // the node's lease has lapsed or it is starting or draining
   // Ours.
   internal,
+  // Between nodes, and retryable: the numbers stand in stored replies, so new ones come last.
+  moved, // another node serves it, or will in a moment
 };
 
 /// The stable public name, e.g. "wrong_status".

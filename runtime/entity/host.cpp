@@ -1,6 +1,7 @@
 #include "runtime/entity/host.hpp"
 
 #include "runtime/decider/account.hpp"
+#include "runtime/entity/answers.hpp"
 #include "runtime/entity/host_cause.hpp"
 
 #include <algorithm>
@@ -166,6 +167,8 @@ void host::handle(mail m) {
     drain();
     if (phase_ == phase::running && seq_ == 0)
       try_retire(); // asked for something that does not exist: do not stay
+    if (phase_ == phase::running && draining_)
+      leave();
     if (phase_ == phase::running)
       schedule();
   } catch (const std::exception& e) {
@@ -199,7 +202,8 @@ void host::take(mail& m) {
               work();
           },
           [](mail_wake&) {},
-          [this](mail_stop& x) { end(errc::not_ready, x.why); },
+          [this](mail_stop& x) { end(x.why.code, x.why.message); },
+          [this](mail_drain&) { draining_ = true; },
           [this, &m](auto&) { queue_.push_back(std::move(m)); },
       },
       m);
@@ -287,10 +291,11 @@ void host::answer_repeated(const request_ring::mark& mark, mail_request m) {
 void host::answer_later(const uuid& id, mail_request m) {
   auto fresh = uncommitted_replies_.find(id);
   if (fresh != uncommitted_replies_.end()) {
+    // Its own commit is released before this: it has its position by then.
     hold([reply = fresh->second, done = m.done.take()](std::uint64_t, const error* e) {
       if (e != nullptr)
         return done(*e);
-      done(reply);
+      done(*reply);
     });
     return;
   }
@@ -303,19 +308,21 @@ void host::answer_later(const uuid& id, mail_request m) {
 
 void host::answer_from_store(const uuid& id, mail_request m) {
   ++asked_store_;
+  auto answer = [post = post_, done = m.done.take()](std::variant<wire::Reply, error> what) {
+    done(std::move(what));
+    post(mail_found{uuid{}, std::optional<request_row>{}});
+  };
   env_.db.find_request(
-      self_, id, [post = post_, done = m.done.take()](outcome<std::optional<request_row>> row) {
-        if (auto* e = std::get_if<error>(&row)) {
-          done(*e);
-        } else {
-          auto& found = std::get<std::optional<request_row>>(row);
-          wire::Reply reply;
-          if (found && reply.ParseFromString(found->reply))
-            done(std::move(reply));
-          else
-            done(error{errc::unavailable, "the stored answer could not be read: try again", {}});
-        }
-        post(mail_found{uuid{}, std::optional<request_row>{}});
+      self_, id,
+      [self = self_, &db = env_.db, answer](outcome<std::optional<request_row>> row) mutable {
+        if (auto* e = std::get_if<error>(&row))
+          return answer(*e);
+        auto& found = std::get<std::optional<request_row>>(row);
+        wire::Reply reply;
+        if (found && reply.ParseFromString(found->reply))
+          answer_with(std::move(reply), self, db, std::move(answer));
+        else
+          answer(error{errc::unavailable, "the stored answer could not be read: try again", {}});
       });
 }
 
@@ -348,7 +355,7 @@ void host::on_found(mail_found m) {
   else if (found->reply.empty())
     answer_later(m.request, std::move(waiting));
   else if (reply.ParseFromString(found->reply))
-    waiting.done(std::move(reply));
+    answer_with(std::move(reply), self_, env_.db, waiting.done.take());
   else
     waiting.done(error{errc::internal, "the stored answer is unreadable", {}});
 }
@@ -362,17 +369,15 @@ void host::decide_request(mail_request m) {
       done(failure != nullptr ? *failure : e);
     });
   };
-  if (m.ask.if_match && *m.ask.if_match != seq_) {
-    refuse_with({errc::precondition_failed,
-                 "it has changed since you looked at it (If-Match): read it again",
-                 {}});
-    return;
-  }
+  auto failed = unmet(m.ask, model_->exists() ? seq_ : 0);
   auto ctx = make_context(m.ask.who);
   ctx.request_id = m.ask.id;
   try {
     auto outcome = model_->decide(m.ask.command, ctx);
-    if (auto* e = std::get_if<error>(&outcome)) {
+    auto* e = std::get_if<error>(&outcome);
+    if (failed && !(e != nullptr && e->code == errc::not_found)) // 404 comes first: 13.2.1
+      e = &*failed;
+    if (e != nullptr) {
       refuse_with(std::move(*e));
       return;
     }
@@ -462,7 +467,7 @@ void host::on_commits() {
     return;
   auto& f = *outcomes.failure;
   if (f.why == commit_failure::fenced) {
-    end(errc::not_ready, "the shard has moved to another node: try again");
+    end(errc::moved, "another node has taken it over: try again");
     env_.out.failed(self_, incarnation_, false, f.message, {});
     return;
   }
@@ -542,6 +547,16 @@ void host::try_retire() {
       return;
   if (env_.out.retire(self_, incarnation_))
     phase_ = phase::ended;
+}
+
+/// Ends once everything that was begun is done; work and timers go on where the shard goes.
+void host::leave() {
+  const bool reading = feed_ && feed_->asked && !feed_->rows;
+  if (!queue_.empty() || !held_.empty() || looking_up_ || asked_store_ != 0 || speculative() != 0 ||
+      reading || !env_.out.retire(self_, incarnation_))
+    return;
+  // Those who wait for a late answer hear it from the next owner.
+  end(errc::moved, "another node is taking it over: try again");
 }
 
 context host::make_context(const principal& who) const {

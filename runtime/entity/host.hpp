@@ -148,6 +148,7 @@ private:
   void work();
   void schedule();
   void try_retire();
+  void leave();
   bool idle() const;
   /// Answers whatever waits with `code`; but the request whose own commit was rejected hears
   /// `internal` and the fault.
@@ -200,13 +201,14 @@ private:
   outbox outbox_;
   std::map<std::string, std::int64_t> timers_;
   std::unordered_map<uuid, std::vector<entities::reply_callback>> waiting_; // for late answers
-  std::unordered_map<uuid, wire::Reply> uncommitted_replies_;
+  std::unordered_map<uuid, std::shared_ptr<wire::Reply>> uncommitted_replies_;
   std::list<under_way> under_way_; // in order of seq
 
   std::unique_ptr<mail_request> looking_up_; // blocks the mailbox until the store has answered
   std::uint64_t asked_store_ = 0;            // lookups that do not block
   std::uint64_t late_answers_ = 0;           // that have committed
   std::uint64_t late_answers_before_ = 0;    // of those, when `looking_up_` asked
+  bool draining_ = false;                    // the shard goes to another node: nothing new is begun
   bool work_due_ = false;
   bool work_posted_ = false;
   std::unique_ptr<feeding> feed_; // of the step that comes next, if it needs rows

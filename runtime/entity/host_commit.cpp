@@ -41,6 +41,9 @@ void host::commit_decision(decision d, const cause& why) {
   // Before anything has evolved: the request is refused and the entity goes on.
   must_hold(why.request == nullptr || !why.request->ask.id.is_nil(),
             "a question without a request id would change the entity");
+  // A decider's timer of that name would keep an idle entity awake, or lose one that has work.
+  for (auto& [name, due_us] : d.timers())
+    must_hold(name != work_timer, "a decider sets a timer with the host's own name \"work\"");
   try {
     make_commit(d, why);
   } catch (const std::exception& e) {
@@ -241,17 +244,18 @@ void host::answer_request(const decision& d, const cause& why, commit& c, wire::
     waiting_[mark.id].push_back(m.done.take());
     return;
   }
-  auto reply = make_reply(d.own_answer(), d.refusal(), d.http_status());
-  c.request->reply = reply.SerializeAsString();
+  auto reply =
+      std::make_shared<wire::Reply>(make_reply(d.own_answer(), d.refusal(), d.http_status()));
+  c.request->reply = reply->SerializeAsString();
   uncommitted_replies_[mark.id] = reply;
   held_.push_back({seq_,
                    [this, id = mark.id, reply = std::move(reply), done = m.done.take()](
-                       std::uint64_t position, const error* failure) mutable {
+                       std::uint64_t position, const error* failure) {
                      uncommitted_replies_.erase(id);
                      if (failure != nullptr)
                        return done(*failure);
-                     reply.set_position(position);
-                     done(std::move(reply));
+                     reply->set_position(position);
+                     done(*reply);
                    },
                    true});
 }
@@ -259,10 +263,10 @@ void host::answer_request(const decision& d, const cause& why, commit& c, wire::
 void host::answer_late(const decision& d, commit& c, wire::Commit& payload) {
   for (auto& late : d.late_answers()) {
     std::optional<std::string> answer{late.answer};
-    auto reply = make_reply(answer, late.refusal, late.http_status);
+    auto reply = std::make_shared<wire::Reply>(make_reply(answer, late.refusal, late.http_status));
     requests_.answered(late.request);
     payload.add_answered(late.request.raw());
-    c.answered.push_back({late.request, 0, reply.SerializeAsString()});
+    c.answered.push_back({late.request, 0, reply->SerializeAsString()});
     uncommitted_replies_[late.request] = reply;
     auto found = waiting_.find(late.request);
     std::vector<entities::reply_callback> callbacks;
@@ -271,15 +275,15 @@ void host::answer_late(const decision& d, commit& c, wire::Commit& payload) {
       waiting_.erase(found);
     }
     held_.push_back({seq_, [this, id = late.request, reply, callbacks = std::move(callbacks)](
-                               std::uint64_t position, const error* failure) mutable {
+                               std::uint64_t position, const error* failure) {
                        uncommitted_replies_.erase(id);
                        ++late_answers_;
-                       reply.set_position(position);
+                       reply->set_position(position);
                        for (auto& done : callbacks) {
                          if (failure != nullptr)
                            done(*failure);
                          else
-                           done(reply);
+                           done(*reply);
                        }
                      }});
   }

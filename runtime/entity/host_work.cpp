@@ -49,7 +49,7 @@ void host::take_tick() {
     if (name != work_timer && at <= now_us)
       due.emplace_back(name, at);
   for (auto& [name, at] : due) {
-    if (!can_decide())
+    if (!can_decide() || draining_)
       break;
     auto still = timers_.find(name);
     if (still == timers_.end() || still->second != at)
@@ -74,7 +74,7 @@ void host::take_tick() {
 // -- own work -------------------------------------------------------------------
 
 void host::go_on() {
-  if (!work_due_ || work_posted_ || phase_ != phase::running)
+  if (!work_due_ || work_posted_ || draining_ || phase_ != phase::running)
     return;
   if (speculative() >= env_.limits.work_ahead ||
       outbox_.unacknowledged() >= env_.limits.unacknowledged)
@@ -86,6 +86,8 @@ void host::go_on() {
 }
 
 void host::work() {
+  if (draining_)
+    return;
   if (!work_due_ || !model_->has_work()) {
     work_due_ = false;
     return;

@@ -134,12 +134,15 @@ struct mail_found {
 
 /// The shard is no longer ours, or the node stops: answer everything as retryable and end.
 struct mail_stop {
-  std::string why;
+  error why;
 };
 
-using mail =
-    std::variant<mail_request, mail_look, mail_told, mail_acknowledged, mail_tick, mail_work,
-                 mail_wake, mail_commits, mail_loaded, mail_feed, mail_found, mail_stop>;
+/// The shard is being handed over: finish the mail that is here, start nothing new, end.
+struct mail_drain {};
+
+using mail = std::variant<mail_request, mail_look, mail_told, mail_acknowledged, mail_tick,
+                          mail_work, mail_wake, mail_commits, mail_loaded, mail_feed, mail_found,
+                          mail_stop, mail_drain>;
 
 /// Puts mail into a host's mailbox, from any thread.
 using poster = std::function<void(mail)>;

@@ -38,7 +38,10 @@ region::region(dependencies d)
     : d_(std::move(d)),
       incarnations_(d_.dice.number() | 1), // hosts of two processes never share one
       ticker_(std::make_unique<ticker>(
-          d_.time, [this](const entity_ref& entity) { tick(entity); }, d_.ticks)) {}
+          d_.time, [this](const entity_ref& entity) { tick(entity); }, d_.ticks)) {
+  for (auto& s : sections_)
+    s.open = d_.serves_all;
+}
 
 /// A tick to whoever is in memory; starts only those whose start was put off.
 void region::tick(const entity_ref& entity) {
@@ -75,7 +78,7 @@ void region::stop() {
     return;
   ticker_->stop();
   for (shard_id shard = 0; shard < shard_count; ++shard)
-    drop(shard, "the node is stopping");
+    close(shard, {errc::not_ready, "the node is stopping: try another or again", {}});
 }
 
 // -- entities -----------------------------------------------------------------------
@@ -113,6 +116,8 @@ std::optional<error> region::post(const entity_ref& target, mail& m, admit how) 
   {
     auto& s = section_of(target);
     std::unique_lock lock{s.mutex};
+    if (!s.open)
+      return error{errc::moved, "another node serves it, or will in a moment: try again", {}};
     auto found = entry_of(s, target, *k);
     if (auto* refused = std::get_if<error>(&found))
       return std::move(*refused);
@@ -176,7 +181,7 @@ void region::wake_pending(shard_id shard, std::function<void(std::size_t)> found
       auto& s = section_of(entity);
       {
         std::unique_lock lock{s.mutex};
-        if (s.entries.contains(entity))
+        if (!s.open || s.entries.contains(entity))
           continue;
         auto& t = s.troubles[entity];
         if (t.parked || std::exchange(t.to_start, true))
@@ -197,17 +202,49 @@ region::time_point region::next_wake() {
   return std::exchange(next_wake_, next_wake_ + step);
 }
 
-void region::drop(shard_id shard, const std::string& why) {
+void region::open(shard_id shard) {
+  std::unique_lock lock{sections_[shard].mutex};
+  sections_[shard].open = true;
+}
+
+void region::hand_over(shard_id shard, std::function<void()> done) {
   auto& s = sections_[shard];
-  std::unordered_map<entity_ref, entry> dropped;
+  std::vector<std::shared_ptr<mailbox>> left;
   {
     std::unique_lock lock{s.mutex};
+    s.open = false;
+    std::erase_if(s.troubles, [](auto& t) { return !t.second.parked; });
+    for (auto& [entity, e] : s.entries)
+      left.push_back(e.box);
+    if (!left.empty())
+      s.emptied = std::move(done);
+  }
+  for (auto& box : left)
+    box->post(mail_drain{});
+  if (left.empty())
+    done();
+}
+
+void region::drop(shard_id shard) {
+  close(shard, {errc::moved, "another node has taken it over: try again", {}});
+}
+
+void region::close(shard_id shard, const error& why) {
+  auto& s = sections_[shard];
+  std::unordered_map<entity_ref, entry> dropped;
+  std::function<void()> emptied;
+  {
+    std::unique_lock lock{s.mutex};
+    s.open = false;
     dropped.swap(s.entries);
     std::erase_if(s.troubles, [](auto& t) { return !t.second.parked; });
+    emptied = std::exchange(s.emptied, nullptr);
   }
   resident_ -= dropped.size();
   for (auto& [entity, e] : dropped)
     e.box->post(mail_stop{why});
+  if (emptied)
+    emptied();
 }
 
 void region::release(const entity_ref& entity) {
@@ -252,12 +289,35 @@ std::vector<resident> region::residents(std::size_t limit) const {
 
 void region::tell(const entity_ref& source, const entity_ref& target, std::uint64_t n,
                   const std::string& body) {
-  mail m = mail_told{source, n, body, {}};
-  if (auto refused = post(target, m, admit::as_message))
-    d_.probe.mail_refused(target.kind, to_string(refused->code)); // the outbox sends it again
+  if (d_.beyond != nullptr && !is_open(target))
+    d_.beyond->tell(source, target, n, body);
+  else
+    deliver(source, target, n, body);
 }
 
 void region::acknowledge(const entity_ref& source, const entity_ref& target, std::uint64_t n) {
+  if (d_.beyond != nullptr && !is_open(source))
+    d_.beyond->acknowledge(source, target, n);
+  else
+    heard(source, target, n);
+}
+
+bool region::is_open(const entity_ref& e) {
+  auto& s = section_of(e);
+  std::unique_lock lock{s.mutex};
+  return s.open;
+}
+
+bool region::deliver(const entity_ref& source, const entity_ref& target, std::uint64_t n,
+                     const std::string& body) {
+  mail m = mail_told{source, n, body, {}};
+  auto refused = post(target, m, admit::as_message);
+  if (refused)
+    d_.probe.mail_refused(target.kind, to_string(refused->code)); // the outbox sends it again
+  return !refused;
+}
+
+void region::heard(const entity_ref& source, const entity_ref& target, std::uint64_t n) {
   auto& s = section_of(source);
   std::shared_ptr<mailbox> to;
   {
@@ -287,15 +347,25 @@ bool region::retire(const entity_ref& self, std::uint64_t incarnation) {
     return true; // forgotten already
   if (found->second.box->in_flight.load() != 0)
     return false;
-  s.entries.erase(found);
-  --resident_;
+  auto emptied = erase(s, found);
   // What failed lately is remembered: an entity without state leaves memory between two tries.
   auto trouble = s.troubles.find(self);
   if (trouble != s.troubles.end() && !trouble->second.parked &&
       (trouble->second.failures == 0 ||
        d_.time.steady() - trouble->second.last > d_.limits.failure_window))
     s.troubles.erase(trouble);
+  lock.unlock();
+  if (emptied)
+    emptied();
   return true;
+}
+
+/// Gives back who waits for the shard's last host, if this was it. Under the section's lock.
+std::function<void()> region::erase(section& s,
+                                    std::unordered_map<entity_ref, entry>::iterator at) {
+  s.entries.erase(at);
+  --resident_;
+  return s.entries.empty() ? std::exchange(s.emptied, nullptr) : nullptr;
 }
 
 void region::failed(const entity_ref& self, std::uint64_t incarnation, bool guilty,
@@ -303,19 +373,21 @@ void region::failed(const entity_ref& self, std::uint64_t incarnation, bool guil
   auto& s = section_of(self);
   bool park = false;
   std::uint32_t failures = 0;
+  bool stays = true; // false: the shard is leaving, and the next owner starts it
   auto again = d_.time.steady();
+  std::function<void()> emptied;
   {
     std::unique_lock lock{s.mutex};
     auto found = s.entries.find(self);
     if (found == s.entries.end() || found->second.incarnation != incarnation)
       return; // dropped already, maybe replaced
-    s.entries.erase(found);
-    --resident_;
+    emptied = erase(s, found);
+    stays = s.open;
     auto& t = s.troubles[self];
     if (t.failures > 0 && again - t.last > d_.limits.failure_window)
       t = {};
     t.last = again;
-    t.to_start = true;
+    t.to_start = stays;
     failures = ++t.failures;
     t.own_faults += guilty ? 1 : 0;
     park = !t.parked && t.own_faults >= d_.limits.tries_before_parking;
@@ -327,9 +399,11 @@ void region::failed(const entity_ref& self, std::uint64_t incarnation, bool guil
   if (park) {
     d_.probe.entity_parked(self.kind, "kept_failing");
     d_.db.park({0, self, reason, body, d_.time.now_us(), failures});
-  } else if (!stopping_) {
+  } else if (!stopping_ && stays) {
     ticker_->wake_at(self, again);
   }
+  if (emptied)
+    emptied();
 }
 
 std::chrono::milliseconds region::backoff(std::uint32_t failures) {

@@ -3,7 +3,7 @@
 #include "runtime/decider/kind.hpp"
 #include "runtime/entity/host.hpp"
 #include "runtime/entity/ticker.hpp"
-#include "runtime/ports/entities.hpp"
+#include "runtime/ports/elsewhere.hpp"
 #include "runtime/ports/random.hpp"
 
 #include <array>
@@ -48,7 +48,10 @@ struct resident {
 /// Thread-safe: callable from gateways, hosts and store threads; the table is split by shard so
 /// that they do not meet. Outlives every host that it has started: `stop`, then end the shell's
 /// actors, then destroy.
-class region final : public entities, public host_outlet {
+///
+/// Serves the shards that are open; what is asked of others is refused as `moved`, what is told to
+/// them goes elsewhere.
+class region final : public local_entities, public local_shards, public host_outlet {
 public:
   struct dependencies {
     store& db;
@@ -61,6 +64,8 @@ public:
     std::function<bool()> serving;                  // false: the node's lease has lapsed
     std::function<void(const live_event&)> publish; // to the live hub; must not block
     ticker::drive ticks = ticker::drive::threaded;
+    elsewhere* beyond = nullptr; // the way to other nodes; null: there are none
+    bool serves_all = true;      // every shard is open from the start
   };
 
   explicit region(dependencies d);
@@ -71,6 +76,16 @@ public:
   void look(const entity_ref& target, std::chrono::steady_clock::time_point deadline,
             view_callback done) override;
 
+  // -- local_entities -------------------------------------------------------------
+  bool deliver(const entity_ref& source, const entity_ref& target, std::uint64_t n,
+               const std::string& body) override;
+  void heard(const entity_ref& source, const entity_ref& target, std::uint64_t n) override;
+
+  // -- local_shards ---------------------------------------------------------------
+  void open(shard_id shard) override;
+  void hand_over(shard_id shard, std::function<void()> done) override;
+  void drop(shard_id shard) override;
+
   // -- the node -----------------------------------------------------------------
 
   /// Brings into memory whatever has an outbox row or a due timer in the shard [R10], at the rate
@@ -78,15 +93,15 @@ public:
   /// are not in memory. `found` hears how many there were.
   void wake_pending(shard_id shard, std::function<void(std::size_t)> found = {});
 
-  /// Ends all hosts of the shard: it is fenced or moves away.
-  void drop(shard_id shard, const std::string& why);
-
   /// Ends everything; afterwards every ask is refused. Waits for nothing.
   void stop();
 
   /// With ticks by hand: gives ticks to whoever is due; returns how many.
   std::size_t fire_due() { return ticker_->fire_due(); }
   std::optional<ticker::time_point> next_tick() const { return ticker_->next(); }
+
+  /// The ticker's thread, for the supervision tree.
+  part ticking() { return ticker_->as_part(); }
 
   /// Puts an entity that was parked back to work.
   void release(const entity_ref& entity);
@@ -132,6 +147,8 @@ private:
 
   struct section {
     mutable std::mutex mutex;
+    bool open = true;
+    std::function<void()> emptied; // waits for the last host of a shard that is handed over
     std::unordered_map<entity_ref, entry> entries;
     std::unordered_map<entity_ref, trouble> troubles;
   };
@@ -141,10 +158,13 @@ private:
   /// Posts mail to the entity's host, starting it if need be; the reason if it cannot be.
   std::optional<error> post(const entity_ref& target, mail& m, admit how);
   std::variant<entry*, error> entry_of(section& s, const entity_ref& target, const kind& k);
+  void close(shard_id shard, const error& why);
   void tick(const entity_ref& entity);
   time_point next_wake();
   entry& start_host(section& s, const entity_ref& target, const kind& k);
   section& section_of(const entity_ref& e) { return sections_[shard_of(e)]; }
+  std::function<void()> erase(section& s, std::unordered_map<entity_ref, entry>::iterator at);
+  bool is_open(const entity_ref& e);
   std::chrono::milliseconds backoff(std::uint32_t failures);
 
   dependencies d_;

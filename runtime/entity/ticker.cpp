@@ -4,7 +4,7 @@ namespace rahat {
 
 ticker::ticker(const clock& time, wake_fn wake, drive mode) : time_(time), wake_(std::move(wake)) {
   if (mode == drive::threaded)
-    thread_ = std::thread([this] { run(); });
+    thread_.start([this] { run(); });
 }
 
 ticker::~ticker() {
@@ -17,8 +17,25 @@ void ticker::stop() {
     stopping_ = true;
   }
   changed_.notify_all();
-  if (thread_.joinable())
-    thread_.join();
+  thread_.join();
+}
+
+part ticker::as_part() {
+  const auto start = [this](death_notice died) {
+    if (!thread_.running()) {
+      {
+        std::unique_lock lock{mutex_};
+        stopping_ = false;
+      }
+      thread_.start([this] { run(); });
+    }
+    thread_.watch(std::move(died));
+  };
+  const auto health = [this] {
+    std::unique_lock lock{mutex_};
+    return std::to_string(entries_.size()) + " wake-ups waiting";
+  };
+  return {"ticker", "ticker", start, [this] { stop(); }, health};
 }
 
 void ticker::wake_at(const entity_ref& entity, time_point when) {

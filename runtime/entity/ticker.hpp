@@ -2,13 +2,13 @@
 
 #include "runtime/decider/id.hpp"
 #include "runtime/ports/clock.hpp"
+#include "runtime/ports/worker_thread.hpp"
 
 #include <condition_variable>
 #include <functional>
 #include <mutex>
 #include <optional>
 #include <queue>
-#include <thread>
 #include <vector>
 
 namespace rahat {
@@ -34,6 +34,9 @@ public:
   void wake_at(const entity_ref& entity, time_point when);
   void stop();
 
+  /// The thread of a threaded one, for its owner, who may start it again after a death.
+  part as_part();
+
   /// Wakes whoever is due; returns how many.
   std::size_t fire_due();
 
@@ -55,7 +58,7 @@ private:
   std::condition_variable changed_;
   std::priority_queue<entry, std::vector<entry>, std::greater<>> entries_;
   bool stopping_ = false;
-  std::thread thread_;
+  worker_thread thread_; // last: it uses the rest
 };
 
 } // namespace rahat

@@ -2,7 +2,9 @@
 
 namespace rahat {
 
-delays::delays(const clock& time) : time_(time), thread_([this] { run(); }) {}
+delays::delays(const clock& time) : time_(time) {
+  thread_.start([this] { run(); });
+}
 
 delays::~delays() {
   stop();
@@ -15,8 +17,25 @@ void delays::stop() {
     waiting_.clear();
   }
   changed_.notify_all();
-  if (thread_.joinable())
-    thread_.join();
+  thread_.join();
+}
+
+part delays::as_part() {
+  const auto start = [this](death_notice died) {
+    if (!thread_.running()) {
+      {
+        std::unique_lock lock{mutex_};
+        stopping_ = false;
+      }
+      thread_.start([this] { run(); });
+    }
+    thread_.watch(std::move(died));
+  };
+  const auto health = [this] {
+    std::unique_lock lock{mutex_};
+    return std::to_string(waiting_.size()) + " waiting";
+  };
+  return {"delays", "worker", start, [this] { stop(); }, health};
 }
 
 void delays::after(std::chrono::milliseconds delay, std::function<void()> then) {

@@ -1,12 +1,12 @@
 #pragma once
 
 #include "runtime/ports/clock.hpp"
+#include "runtime/ports/worker_thread.hpp"
 
 #include <condition_variable>
 #include <functional>
 #include <map>
 #include <mutex>
-#include <thread>
 
 namespace rahat {
 
@@ -26,6 +26,9 @@ public:
   void after(std::chrono::milliseconds delay, std::function<void()> then);
   void stop();
 
+  /// The thread, for its owner, who may start it again after a death.
+  part as_part();
+
 private:
   void run();
 
@@ -34,7 +37,7 @@ private:
   std::condition_variable changed_;
   std::multimap<std::chrono::steady_clock::time_point, std::function<void()>> waiting_;
   bool stopping_ = false;
-  std::thread thread_;
+  worker_thread thread_; // last: it uses the rest
 };
 
 } // namespace rahat

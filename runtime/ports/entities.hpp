@@ -11,8 +11,21 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace rahat {
+
+/// The versions that a client's precondition lists (RFC 9110 13.1).
+struct version_list {
+  version_list() = default; // none: nothing is in it
+  version_list(std::uint64_t one) : versions{one} {}
+
+  /// `version` 0 stands for a thing that is not there: it is in no list.
+  bool holds(std::uint64_t version) const;
+
+  bool any = false; // "*": whichever there is
+  std::vector<std::uint64_t> versions;
+};
 
 /// A client's command on its way to an entity.
 struct request {
@@ -23,7 +36,8 @@ struct request {
   principal who;
   std::string traceparent;
   std::chrono::steady_clock::time_point deadline;
-  std::optional<std::uint64_t> if_match; // the version that the client has seen
+  std::optional<version_list> if_match;      // refused unless the entity's version is in it
+  std::optional<version_list> if_none_match; // refused if it is
 };
 
 /// request id = hash(tenant, user, method, concrete path, key). The tenant is nil until

@@ -145,8 +145,9 @@ TEST(bounds, credits_come_back_on_every_path) {
   s.pass(30s);
   s.add(one);
   s.look(one);
-  s.node->drop(shard_of(one), "moved");
+  s.node->drop(shard_of(one));
   s.hosts.run_all();
+  s.node->open(shard_of(one));
   EXPECT_EQ(s.counts.mailbox, 0);
   s.add(one);
   s.look(two);
@@ -168,7 +169,7 @@ TEST(bounds, mail_that_meets_the_end_of_its_host_is_answered) {
       all.push_back(s.dice() % 8 == 0 ? s.ask(one, broken, s.fresh_key()) : s.add(one));
       all.push_back(s.look(one));
       if (s.dice() % 15 == 0)
-        s.node->drop(shard_of(one), "moved");
+        s.reopen(shard_of(one));
       for (auto n = s.dice() % 10; n > 0; --n)
         s.step();
       s.time.advance_us(static_cast<std::int64_t>(s.dice() % 100'000));

@@ -145,8 +145,10 @@ TEST_F(caf_hosts, mail_for_a_host_that_ends_is_answered) {
   broken.set_break_event(true);
   for (int i = 0; i < 3'000; ++i) {
     ask(probe_ref(i % 3), i % 50 == 0 ? broken : add_of(1), std::to_string(i), o);
-    if (i % 200 == 0)
-      node->drop(shard_of(probe_ref(i % 3)), "moved");
+    if (i % 200 == 0) {
+      node->drop(shard_of(probe_ref(i % 3)));
+      node->open(shard_of(probe_ref(i % 3)));
+    }
   }
   ASSERT_TRUE(o.wait(patience)) << o.open() << " replies are missing";
 }

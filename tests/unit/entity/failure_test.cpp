@@ -153,7 +153,7 @@ void expect_parked_with_message(stage& s, int restarts) {
 
 class poisoned : public testing::TestWithParam<std::string> {};
 
-/// Three ways in which a message cannot be applied; each parks its target, and no one else.
+/// Four ways in which a message cannot be applied; each parks its target, and no one else.
 TEST_P(poisoned, message_parks_its_target_and_release_puts_it_back) {
   for (bool born : {false, true}) {
     SCOPED_TRACE(born ? "an entity with state" : "an entity that does not exist yet");
@@ -165,6 +165,9 @@ TEST_P(poisoned, message_parks_its_target_and_release_puts_it_back) {
     if (GetParam() == "rejected") {
       s.tell(one, two, 9);
       s.db->faults().poison(two);
+    } else if (GetParam() == "deadly") { // the server's process dies of its rows each time
+      s.tell(one, two, 9);
+      s.db->faults().deadly(two);
     } else {
       s.ask(one, spoilt(two, GetParam() == "not_evolved"), s.fresh_key());
     }
@@ -176,7 +179,7 @@ TEST_P(poisoned, message_parks_its_target_and_release_puts_it_back) {
     auto neighbour = s.add(one);
     s.settle();
     EXPECT_EQ(neighbour->code(), "ok");
-    if (GetParam() != "rejected")
+    if (GetParam() != "rejected" && GetParam() != "deadly")
       continue;
     s.db->faults().heal();
     s.node->release(two);
@@ -186,7 +189,7 @@ TEST_P(poisoned, message_parks_its_target_and_release_puts_it_back) {
 }
 
 INSTANTIATE_TEST_SUITE_P(failure, poisoned,
-                         testing::Values("not_decided", "not_evolved", "rejected"));
+                         testing::Values("not_decided", "not_evolved", "rejected", "deadly"));
 
 TEST(failure, own_work_that_cannot_be_stored_parks) {
   stage s;
@@ -255,7 +258,9 @@ TEST(failure, fenced_ends_the_hosts_of_the_shard_and_their_requests_are_retryabl
   EXPECT_EQ(other->code(), "ok");
   EXPECT_EQ(s.node->resident_count(), 1u);
 
-  s.db->take_over(shard_of(one)); // ours again, under a new epoch
+  EXPECT_EQ(s.add(one)->code(), "moved"); // until the shard has been taken again
+  s.db->take_over(shard_of(one));         // ours again, under a new epoch
+  s.node->open(shard_of(one));
   s.pass(15s);
   EXPECT_EQ(s.view(one).substr(0, 8), R"({"sum":1)");
 }

@@ -254,6 +254,93 @@ TEST(requests, if_match_compares_with_what_was_decided_last) {
   EXPECT_EQ(repeated->body(), good->body());
 }
 
+TEST(requests, preconditions_hold_for_the_versions_that_they_list) {
+  struct row {
+    const char* what;
+    std::optional<version_list> match;
+    std::optional<version_list> none_match;
+    const char* of_nothing; // seq 0
+    const char* of_two;     // seq 2
+  };
+  auto list = [](std::vector<std::uint64_t> versions, bool any = false) {
+    version_list out;
+    out.versions = std::move(versions);
+    out.any = any;
+    return std::optional(out);
+  };
+  const row table[] = {
+      {"none", {}, {}, "ok", "ok"},
+      {"its version", list({2}), {}, "precondition_failed", "ok"},
+      {"among others", list({9, 2, 1}), {}, "precondition_failed", "ok"},
+      {"another", list({1}), {}, "precondition_failed", "precondition_failed"},
+      {"nothing at all", list({}), {}, "precondition_failed", "precondition_failed"},
+      {"zero", list({0}), {}, "precondition_failed", "precondition_failed"},
+      {"whichever", list({}, true), {}, "precondition_failed", "ok"},
+      {"not its version", {}, list({2}), "ok", "precondition_failed"},
+      {"not another", {}, list({1, 3}), "ok", "ok"},
+      {"not there", {}, list({}, true), "ok", "precondition_failed"},
+      {"both", list({2}), list({1}), "precondition_failed", "ok"},
+  };
+  for (auto& one_row : table)
+    for (bool there : {false, true}) {
+      stage s;
+      for (int i = 0; there && i < 2; ++i)
+        s.add(one);
+      s.settle();
+      auto before = s.commits(one);
+      auto r = s.request_of(one, add_of(1), "k");
+      r.if_match = one_row.match;
+      r.if_none_match = one_row.none_match;
+      auto heard = s.ask(r);
+      s.settle();
+      std::string expected = there ? one_row.of_two : one_row.of_nothing;
+      EXPECT_EQ(heard->code(), expected) << one_row.what << there;
+      EXPECT_EQ(s.commits(one) - before, expected == "ok" ? 1u : 0u) << one_row.what << there;
+    }
+}
+
+/// The audit chain's place of a repeated answer is that of the first one, however it is found:
+/// uncommitted, in the store, after a restart, after it has left the ring, or given late.
+TEST(requests, a_repeated_answer_says_where_the_first_one_stands) {
+  stage s(0, small_ring());
+  s.add(one);
+  auto first = s.ask(one, add_of(5), "k");
+  s.hosts.run_all();
+  auto at_once = s.ask(one, add_of(5), "k"); // not committed yet, and another commit is behind it
+  s.add(one);
+  s.settle();
+  ASSERT_EQ(first->code(), "ok");
+  auto where = first->reply()->position();
+  EXPECT_EQ(where, 2u);
+  EXPECT_EQ(at_once->reply()->position(), where);
+  auto expect_again = [&](const std::string& key, const probe::Command& what, std::uint64_t place) {
+    auto again = s.ask(one, what, key);
+    s.settle();
+    ASSERT_EQ(again->code(), "ok");
+    EXPECT_EQ(again->reply()->position(), place);
+  };
+  expect_again("k", add_of(5), where);
+  s.crash();
+  expect_again("k", add_of(5), where);
+
+  auto late = flag(&probe::Command::set_postpone);
+  auto asked = s.ask(one, late, "late");
+  s.add(one); // the answer is not in the commit that the question was
+  s.settle();
+  s.ask(one, flag(&probe::Command::set_answer), s.fresh_key());
+  s.settle();
+  ASSERT_EQ(asked->code(), "ok");
+  auto answered = asked->reply()->position();
+  EXPECT_EQ(answered, s.commits(one));
+  expect_again("late", late, answered);
+  for (int i = 0; i < 10; ++i) {
+    s.add(one);
+    s.settle();
+  }
+  expect_again("late", late, answered);
+  expect_again("k", add_of(5), where);
+}
+
 TEST(requests, mail_past_its_deadline_is_dropped_before_it_is_decided) {
   stage s;
   auto r = s.request_of(one, add_of(1), s.fresh_key());

@@ -50,10 +50,11 @@ void stage::start() {
                            .spawn = hosts.spawner(),
                            .serving = [this] { return serving; },
                            .publish = [this](const live_event& e) { events.push_back(e); },
-                           .ticks = ticker::drive::manual});
+                           .ticks = ticker::drive::manual,
+                           .beyond = beyond});
   db->on_fenced([this](std::vector<shard_id> shards) {
     for (auto shard : shards)
-      node->drop(shard, "fenced");
+      node->drop(shard);
   });
 }
 

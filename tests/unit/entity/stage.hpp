@@ -96,6 +96,12 @@ public:
   void crash();
   void start();
 
+  /// The node loses the shard and takes it again.
+  void reopen(shard_id shard) {
+    node->drop(shard);
+    node->open(shard);
+  }
+
   /// Wakes whoever has something left, as a node does at its start.
   void wake();
 
@@ -116,6 +122,7 @@ public:
   bool serving = true;
   std::uint32_t attempts = 10; // of the next store
   std::vector<live_event> events;
+  elsewhere* beyond = nullptr; // of the next start
   hand_shell hosts;
   std::unique_ptr<memory_store> db;
   std::unique_ptr<region> node;

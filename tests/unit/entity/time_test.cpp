@@ -63,6 +63,25 @@ TEST(timers, one_that_another_cancels_in_the_same_moment_does_not_fire) {
   EXPECT_TRUE(s.timers(one).empty());
 }
 
+/// A decider that takes the host's own name by mistake is told so before anything has changed.
+TEST(timers, of_the_hosts_own_name_cannot_be_set_by_a_decider) {
+  stage s;
+  s.add(one);
+  s.settle();
+  for (auto due : {in(s, 1s), std::int64_t{0}}) {
+    auto asked = s.ask(one, timer_of("work", due), s.fresh_key());
+    s.settle();
+    EXPECT_EQ(asked->code(), "internal");
+  }
+  s.pass(5s);
+  EXPECT_TRUE(s.timers(one).empty());
+  EXPECT_EQ(s.commits(one), 1u);
+  EXPECT_EQ(s.counts.parked, 0);
+  auto behind = s.add(one, 2);
+  s.settle();
+  EXPECT_EQ(behind->code(), "ok");
+}
+
 TEST(timers, survive_a_restart_and_are_found_by_waking) {
   stage s;
   s.ask(one, timer_of("t", in(s, 5s)), s.fresh_key());
