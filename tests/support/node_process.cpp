@@ -46,10 +46,18 @@ std::uint16_t port_of(const std::string& url) {
   return static_cast<std::uint16_t>(std::stoi(url.substr(colon + 1)));
 }
 
-/// Starts the program with its stdout (and its stderr, if told) on `out`; it dies with us.
-pid_t spawn(const std::vector<std::string>& flags, int out, bool stderr_too) {
-  const char* other = std::getenv("RAHATD"); // e.g. an installed one, or one under a sanitizer
-  std::vector<std::string> words{other != nullptr ? other : RAHATD_PROGRAM};
+/// What the environment names (e.g. an installed one, or one under a sanitizer), else what was
+/// built with the tests.
+std::string usual_program() {
+  const char* other = std::getenv("RAHATD");
+  return other != nullptr ? other : RAHATD_PROGRAM;
+}
+
+/// Starts the program with its stdout (and its stderr, if told) on `out`; it dies with the thread
+/// that calls this.
+pid_t spawn(const std::string& program, const std::vector<std::string>& flags, int out,
+            bool stderr_too) {
+  std::vector<std::string> words{program};
   words.insert(words.end(), flags.begin(), flags.end());
   std::vector<char*> argv;
   for (auto& w : words)
@@ -104,7 +112,7 @@ std::array<int, 2> make_pipe() {
 
 program_end run_rahatd(const std::vector<std::string>& flags, std::chrono::seconds limit) {
   auto ends = make_pipe();
-  const auto pid = spawn(flags, ends[1], true);
+  const auto pid = spawn(usual_program(), flags, ends[1], true);
   ::close(ends[1]);
   program_end out;
   const auto deadline = steady::now() + limit;
@@ -144,7 +152,7 @@ void node_process::start() {
   if (running())
     throw std::logic_error("the node runs already");
   auto ends = make_pipe();
-  pid_ = spawn(start_flags(), ends[1], false);
+  pid_ = spawn(program_.empty() ? usual_program() : program_, start_flags(), ends[1], false);
   ::close(ends[1]);
   try {
     read_ready_text(ends[0]);

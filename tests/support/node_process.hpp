@@ -32,6 +32,9 @@ public:
   node_process(const node_process&) = delete;
   node_process& operator=(const node_process&) = delete;
 
+  /// Another build of `rahatd` from the next start on.
+  void use_program(std::string file) { program_ = std::move(file); }
+
   /// Starts it on the data that is there and waits until it says that it is ready. Throws
   /// std::runtime_error with the end of its log when it does not.
   void start();
@@ -83,6 +86,7 @@ private:
   std::filesystem::path data_;
   std::filesystem::path log_;
   std::vector<std::string> flags_;
+  std::string program_; // empty: rahatd
   pid_t pid_ = -1;
   std::atomic<std::uint16_t> port_{0};
   std::atomic<std::uint16_t> internal_port_{0};

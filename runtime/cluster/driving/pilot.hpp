@@ -1,0 +1,100 @@
+#pragma once
+
+#include "runtime/cluster/driving/mover.hpp"
+#include "runtime/cluster/membership.hpp"
+#include "runtime/ports/lease.hpp"
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+namespace rahat::cluster {
+
+/// What the pilot counts. Thread-safe; the default counts nothing.
+class pilot_probe {
+public:
+  virtual ~pilot_probe() = default;
+  virtual void read(double /*seconds*/) {}
+  virtual void read_failed(const std::string& /*why*/) {}
+  virtual void acted(const action& /*what*/, swap /*how*/) {}
+  virtual void owners_disagree(std::uint32_t /*rows*/) {}
+};
+
+/// Reads the tables, asks `step`, performs what it says: the only one who acts on the membership in
+/// this node's name. One call of the store is under way at a time; takes and releases go to the
+/// mover. Driven by `tick`. Thread-safe; holds no lock while it calls out. Ended by `stop`.
+class pilot {
+public:
+  struct dependencies {
+    member_id self;
+    std::int32_t build_level = 0;
+    membership_store& db;
+    const rahat::lease& right;
+    const clock& time;
+    mover& moves;
+    shard_map& owners;
+    pilot_probe& probe;
+    std::function<bool()> beating; // the scheduler is alive
+    membership_terms terms = {};
+    /// After each reading: the view, and whether it differs from the one before.
+    std::function<void(std::shared_ptr<const view>, bool newer)> viewed;
+    std::function<void()> owners_changed;
+    std::function<void(stop_reason)> stop; // once: this incarnation is over
+    std::chrono::milliseconds read_every{250};
+    std::chrono::milliseconds read_apart{50}; // even when it is wanted soon
+    std::chrono::milliseconds give_up{3'000}; // on an answer that does not come
+  };
+
+  explicit pilot(dependencies d);
+  ~pilot();
+
+  void stop();
+
+  /// Every 25 ms or so.
+  void tick();
+
+  /// Something has changed, or may have.
+  void read_soon();
+
+  /// From the links: a probe was answered, or has not been for a while.
+  void peer(const member_id& peer, bool reachable);
+
+  /// What the process wishes; an operator's wish to drain comes with the reading.
+  void want(wish w);
+
+  /// The newest one; null before the first reading. Never goes back.
+  std::shared_ptr<const view> now() const;
+
+  /// Votes of the last reading, for operators.
+  std::vector<vote> votes() const;
+
+private:
+  using time_point = std::chrono::steady_clock::time_point;
+
+  void took_reading(std::uint64_t call, std::variant<cluster_reading, error> answer);
+  void perform(std::vector<action> actions, const cluster_reading& seen);
+  void performed(std::uint64_t call, const action& what, const std::variant<swap, error>& how);
+  observed facts_of(const cluster_reading& seen) const;
+  self_state self_of(const cluster_reading& seen) const;
+  void end(stop_reason why);
+
+  dependencies d_;
+  mutable std::mutex mutex_;
+  bool stopped_ = false;
+  bool ended_ = false;
+  std::uint64_t calls_ = 0;
+  bool under_way_ = false; // a call of the store
+  time_point asked_{};
+  std::int64_t asked_boot_us_ = 0; // the database's clock is compared with this moment's
+  time_point next_read_{};
+  wish wanted_ = wish::belong;
+  std::shared_ptr<const view> now_;
+  std::vector<vote> votes_;
+  std::map<uuid, peer_reading> peers_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+} // namespace rahat::cluster
