@@ -4,6 +4,7 @@
 #include "persistence/audit/options.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cerrno>
 #include <charconv>
@@ -179,6 +180,14 @@ std::optional<heads_line> parse_heads_line(std::string_view text) {
       !s.at_end())
     return {};
   return line;
+}
+
+void make_heads_folder(const std::filesystem::path& folder) {
+  std::error_code fault;
+  std::filesystem::create_directories(folder, fault);
+  if (fault || chmod(folder.c_str(), 0700) != 0)
+    throw audit_error{"cannot make the folder " + folder.string() + ": " +
+                      (fault ? fault.message() : std::strerror(errno))};
 }
 
 digest last_line_hash(const std::filesystem::path& file) {

@@ -45,6 +45,10 @@ std::string with_signature(const std::string& signed_part, std::string_view sign
 /// Nothing if the text is not exactly such a line.
 std::optional<heads_line> parse_heads_line(std::string_view text);
 
+/// Makes the folder of `heads.log` where it is missing, and its owner's alone (0700): line by line
+/// it tells how much happens when. Throws audit_error.
+void make_heads_folder(const std::filesystem::path& folder);
+
 /// SHA-256 over the last line of the file; zeros for an empty or missing one. A torn last line is
 /// taken as it stands. Throws audit_error when the file cannot be read.
 digest last_line_hash(const std::filesystem::path& file);

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 
 namespace rahat {
@@ -47,6 +48,9 @@ struct audit_options {
   std::uint32_t recount_rate = 200'000;
   /// `verify` objects when rows are unsigned and nothing was signed for this long; 0: never.
   std::chrono::milliseconds unsigned_limit{3'600'000};
+  /// False: another node follows, and counts at night; asked before each pass, by the following
+  /// thread, so it must not block. Empty: always.
+  std::function<bool()> may_follow;
   const clock* time = nullptr;
   audit_probe* probe = nullptr;
 };

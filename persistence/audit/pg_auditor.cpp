@@ -2,15 +2,16 @@
 
 #include "persistence/audit/errors.hpp"
 #include "persistence/audit/follower.hpp"
+#include "persistence/audit/heads_file.hpp"
 #include "persistence/audit/recount.hpp"
 #include "persistence/audit/signer.hpp"
 #include "persistence/audit/verify.hpp"
+#include "runtime/ports/worker_thread.hpp"
 #include "runtime/telemetry/log.hpp"
 
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 namespace rahat {
@@ -29,8 +30,8 @@ struct stopped {};
 
 } // namespace
 
-struct pg_auditor::parts {
-  explicit parts(audit_options o)
+struct pg_auditor::impl {
+  explicit impl(audit_options o)
       : how(std::move(o)),
         time(how.time != nullptr ? *how.time : own_time),
         probe(how.probe != nullptr ? *how.probe : no_probe),
@@ -91,6 +92,11 @@ struct pg_auditor::parts {
   void run_follower() {
     auto pause = how.fold_interval;
     do {
+      pause = how.fold_interval;
+      const bool mine = may_follow();
+      probe.follows(mine);
+      if (!mine)
+        continue; // asked again after the pause
       const auto began = time.steady();
       attempt("books_not_followed", [&] { follow(); });
       const auto took = std::chrono::duration_cast<milliseconds>(time.steady() - began);
@@ -104,11 +110,13 @@ struct pg_auditor::parts {
     } while (rest(pause));
   }
 
+  bool may_follow() const { return !how.may_follow || how.may_follow(); }
+
   void follow() {
     books_report report;
     do
       report = look();
-    while (!report.complete && rest(milliseconds{0}));
+    while (!report.complete && may_follow() && rest(milliseconds{0}));
     if (report.imbalance_minor != 0 && !alarmed)
       complain("books_do_not_balance", report);
     alarmed = report.imbalance_minor != 0;
@@ -149,9 +157,22 @@ struct pg_auditor::parts {
       ending = true;
     }
     wake.notify_all();
-    for (auto& t : threads)
-      t.join();
-    threads.clear();
+    signing.join();
+    following.join();
+  }
+
+  part part_of(worker_thread& thread, const char* name, void (impl::*body)()) {
+    const auto start = [this, &thread, body](death_notice died) {
+      if (!thread.running()) {
+        {
+          std::lock_guard guard{mutex};
+          ending = false;
+        }
+        thread.start([this, body] { (this->*body)(); });
+      }
+      thread.watch(std::move(died));
+    };
+    return {name, "auditor", start, [this] { join(); }, {}};
   }
 
   const audit_options how;
@@ -170,48 +191,54 @@ struct pg_auditor::parts {
   bool ending = false;
   std::int64_t recounted_hour = -1; // of the follower's thread, as is the next
   bool alarmed = false;
-  std::vector<std::thread> threads;
+  worker_thread signing; // last: they use the rest
+  worker_thread following;
 };
 
-pg_auditor::pg_auditor(audit_options how) : parts_(std::make_unique<parts>(std::move(how))) {}
+pg_auditor::pg_auditor(audit_options how) : impl_(std::make_unique<impl>(std::move(how))) {}
 
 pg_auditor::~pg_auditor() {
   stop();
 }
 
 void pg_auditor::start() {
-  std::filesystem::create_directories(parts_->how.folder);
-  parts_->the_signer();
+  audit::make_heads_folder(impl_->how.folder);
+  impl_->the_signer();
   // What a crash has left unsigned is signed before anybody can ask for it.
-  parts_->attempt("heads_not_signed", [&] { parts_->sign(); });
-  parts_->threads.emplace_back([p = parts_.get()] { p->run_signer(); });
-  parts_->threads.emplace_back([p = parts_.get()] { p->run_follower(); });
+  impl_->attempt("heads_not_signed", [&] { impl_->sign(); });
+  impl_->signing.start([p = impl_.get()] { p->run_signer(); });
+  impl_->following.start([p = impl_.get()] { p->run_follower(); });
+}
+
+std::vector<part> pg_auditor::parts() {
+  return {impl_->part_of(impl_->signing, "audit-signer", &impl::run_signer),
+          impl_->part_of(impl_->following, "audit-follower", &impl::run_follower)};
 }
 
 void pg_auditor::stop() {
-  parts_->join();
+  impl_->join();
 }
 
 std::uint64_t pg_auditor::sign_now() {
-  std::filesystem::create_directories(parts_->how.folder);
-  return parts_->sign();
+  audit::make_heads_folder(impl_->how.folder);
+  return impl_->sign();
 }
 
 books_report pg_auditor::books() {
-  return parts_->look();
+  return impl_->look();
 }
 
 books_report pg_auditor::recount() {
   try {
-    return parts_->recount(0);
+    return impl_->recount(0);
   } catch (const stopped&) {
     throw audit_error{"the node is stopping: count again when it runs"};
   }
 }
 
 verify_report pg_auditor::verify(std::function<void(std::uint64_t rows)> progress) {
-  auto report = audit::verify(parts_->how, parts_->time, std::move(progress));
-  parts_->probe.verified(report);
+  auto report = audit::verify(impl_->how, impl_->time, std::move(progress));
+  impl_->probe.verified(report);
   return report;
 }
 

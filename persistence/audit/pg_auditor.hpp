@@ -2,8 +2,10 @@
 
 #include "persistence/audit/options.hpp"
 #include "runtime/ports/audit.hpp"
+#include "runtime/ports/part.hpp"
 
 #include <memory>
+#include <vector>
 
 namespace rahat {
 
@@ -14,6 +16,10 @@ namespace rahat {
 ///   audit.start();   // two threads: one signs, one follows and counts at night
 ///   ...
 ///   audit.stop();    // signs once more, joins; the destructor does it otherwise
+///
+/// Several may run beside each other, one a node: each signs, and one of them at a time follows
+/// (`audit_options::may_follow`); two that follow at once are exact all the same. What is asked of
+/// any of them is answered there.
 ///
 /// books, recount, verify and sign_now block, are thread-safe and work without `start` as well;
 /// they throw audit_error and pqxx's errors.
@@ -29,6 +35,9 @@ public:
   /// that is away is waited for by the threads.
   void start();
 
+  /// The threads, for their owners, who may start one again after a death. After `start`.
+  std::vector<part> parts();
+
   /// Ends a nightly recount at its next page. Signing once more is tried, not insisted on.
   void stop();
 
@@ -40,8 +49,8 @@ public:
   verify_report verify(std::function<void(std::uint64_t rows)> progress) override;
 
 private:
-  struct parts;
-  std::unique_ptr<parts> parts_;
+  struct impl;
+  std::unique_ptr<impl> impl_;
 };
 
 } // namespace rahat

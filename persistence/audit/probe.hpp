@@ -15,6 +15,8 @@ public:
 
   /// The follower has looked; `report.complete` says whether it reached the heads.
   virtual void books_compared(const books_report& report) { (void)report; }
+  /// Whether this node follows the books from now on, or leaves that to another.
+  virtual void follows(bool here) { (void)here; }
   /// Everything was counted anew.
   virtual void recounted(const books_report& report) { (void)report; }
   /// Journal rows that were folded, and rows that the follower had not reached after it.

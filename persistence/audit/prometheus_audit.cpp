@@ -50,6 +50,10 @@ void prometheus_audit::books_compared(const books_report& report) {
   compared_us_ = report.at_us;
 }
 
+void prometheus_audit::follows(bool here) {
+  follows_ = here;
+}
+
 void prometheus_audit::recounted(const books_report& report) {
   recount_imbalance_ = report.imbalance_minor;
   recounted_us_ = report.at_us;
@@ -76,19 +80,21 @@ void prometheus_audit::pass_failed() {
 
 std::vector<prometheus::MetricFamily> prometheus_audit::Collect() const {
   families out;
-  out.gauge("rahat_books_imbalance_minor_units",
-            "Known balances and notices on their way against transfers, absolute; must be 0.",
-            static_cast<double>(imbalance_.load()));
-  out.gauge("rahat_books_owners", "Owners whose books were compared.",
-            static_cast<double>(owners_.load()));
-  out.gauge("rahat_books_transfers", "Transfers that the follower has counted.",
-            static_cast<double>(transfers_.load()));
-  out.gauge("rahat_books_compared_timestamp_seconds", "When the books were last compared.",
-            static_cast<double>(compared_us_.load()) / us_per_second);
+  if (follows_) { // else an old look would pass for the present one
+    out.gauge("rahat_books_imbalance_minor_units",
+              "Known balances and notices on their way against transfers, absolute; must be 0.",
+              static_cast<double>(imbalance_.load()));
+    out.gauge("rahat_books_owners", "Owners whose books were compared.",
+              static_cast<double>(owners_.load()));
+    out.gauge("rahat_books_transfers", "Transfers that the follower has counted.",
+              static_cast<double>(transfers_.load()));
+    out.gauge("rahat_books_compared_timestamp_seconds", "When the books were last compared.",
+              static_cast<double>(compared_us_.load()) / us_per_second);
+    out.gauge("rahat_audit_rows_behind", "Journal rows that the follower has not read yet.",
+              static_cast<double>(behind_.load()));
+  }
   out.counter("rahat_audit_rows_folded_total", "Journal rows that the follower has read.",
               static_cast<double>(folded_.load()));
-  out.gauge("rahat_audit_rows_behind", "Journal rows that the follower has not read yet.",
-            static_cast<double>(behind_.load()));
   out.counter("rahat_audit_passes_failed_total", "Background passes that failed.",
               static_cast<double>(failed_.load()));
   out.counter("rahat_audit_heads_signed_total", "Shard heads that were signed.",

@@ -14,6 +14,7 @@ namespace rahat {
 class prometheus_audit final : public audit_probe, public prometheus::Collectable {
 public:
   void books_compared(const books_report& report) override;
+  void follows(bool here) override;
   void recounted(const books_report& report) override;
   void rows_folded(std::uint64_t rows, std::uint64_t behind) override;
   void verified(const verify_report& report) override;
@@ -23,6 +24,7 @@ public:
   std::vector<prometheus::MetricFamily> Collect() const override;
 
 private:
+  std::atomic<bool> follows_{true}; // false: what another node does now is not shown here
   // Read and written one by one: a scrape may see one look's imbalance and another's owners.
   std::atomic<std::int64_t> imbalance_{0};
   std::atomic<std::int64_t> recount_imbalance_{0};

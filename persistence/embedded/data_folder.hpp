@@ -10,6 +10,7 @@ namespace rahat {
 ///
 ///   <data>/rahatd.lock   the lock; holds the owner's process id for the message of the loser
 ///   <data>/node.uuid     who this node is (node_identity.hpp)
+///   <data>/incarnation   the count of its starts
 ///   <data>/secrets/      0700, files 0600: generated passwords and keys
 ///   <data>/postgres/     the embedded cluster        <data>/run/  its socket        <data>/log/
 class data_folder {

@@ -4,6 +4,8 @@
 #include "persistence/embedded/data_folder.hpp"
 
 #include <openssl/rand.h>
+#include <algorithm>
+#include <charconv>
 #include <pqxx/pqxx>
 
 namespace rahat {
@@ -11,11 +13,9 @@ namespace rahat {
 namespace {
 
 constexpr std::size_t max_application_name = 63;
-constexpr int register_tries = 5;
-
-constexpr const char* raise_view =
-    "UPDATE cluster_view SET version = version + 1,"
-    " changed_at = clock_timestamp() WHERE id = 1";
+constexpr const char* register_sql =
+    "SELECT incarnation FROM cluster_register_v1($1, $2, $3, $4, $5, $6, $7, $8, $9,"
+    " $10 * interval '1 millisecond')";
 
 uuid random_uuid() {
   uuid id;
@@ -26,26 +26,40 @@ uuid random_uuid() {
   return id;
 }
 
-/// One attempt; 0 when another process raised the incarnation in between.
-std::int64_t try_register(pqxx::connection& connection, const uuid& node, const std::string& name,
-                          const lease_terms& terms) {
-  pqxx::work work{connection};
-  work.exec0(raise_view); // locks the view's row first: changes of membership queue up here
-  const auto seen =
-      work.exec_params("SELECT incarnation FROM cluster_member WHERE node_uuid = $1", node.str());
-  const auto former = seen.empty() ? std::int64_t{0} : seen[0][0].as<std::int64_t>();
-  const auto written = work.exec_params(
-      "INSERT INTO cluster_member AS m (node_uuid, incarnation, name, status, lease_until)"
-      " VALUES ($1, $2::bigint + 1, $3, 'up', clock_timestamp() + $4 * interval '1 millisecond')"
-      " ON CONFLICT (node_uuid) DO UPDATE SET incarnation = excluded.incarnation,"
-      "  name = excluded.name, status = 'up', lease_until = excluded.lease_until,"
-      "  started_at = clock_timestamp() WHERE m.incarnation = $2"
-      " RETURNING incarnation",
-      node.str(), former, name, terms.ttl.count());
-  if (written.empty())
+/// What an operator does about a refusal of cluster_register_v1.
+std::string advice(const std::string& sqlstate) {
+  if (sqlstate == "RH010")
+    return "give it the master key of the others (trust.master_key, or their master.key file)";
+  if (sqlstate == "RH011")
+    return "this build is too old for the cluster: install the release that the others run";
+  if (sqlstate == "RH012")
+    return "a node without cluster.host shares its database with nobody: set it on both, or stop "
+           "the other node";
+  if (sqlstate == "RH014")
+    return "set the same lease.ttl_ms on every node";
+  return {};
+}
+
+/// Postgres' sentence without what it adds on further lines.
+std::string first_line(const std::exception& e) {
+  std::string text = e.what();
+  text.erase(std::min(text.find('\n'), text.size()));
+  constexpr std::string_view prefix = "ERROR:  ";
+  return text.starts_with(prefix) ? text.substr(prefix.size()) : text;
+}
+
+/// 0 if the folder remembers none.
+std::int64_t remembered_incarnation(const std::filesystem::path& file) {
+  const auto text = read_small_file(file);
+  if (text.empty() && !std::filesystem::exists(file))
     return 0;
-  work.commit();
-  return written[0][0].as<std::int64_t>();
+  std::int64_t last = 0;
+  const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), last);
+  if (bad != std::errc{} || last < 1 || std::string_view{end} != "\n")
+    throw lease_error{file.string() +
+                      " holds no incarnation: put it back from a backup, or write a number above "
+                      "this node's `incarnation` in the table cluster_member into it"};
+  return last;
 }
 
 } // namespace
@@ -73,31 +87,41 @@ uuid load_node_uuid(const std::filesystem::path& data) {
   return *id;
 }
 
-node_identity register_node(const std::string& service_conninfo, const uuid& node,
-                            const std::string& name, const lease_terms& terms) {
+node_identity register_node(const std::string& service_conninfo, const enrolment& who,
+                            const lease_terms& terms) {
   pqxx::connection connection{
       with_field(with_keepalives(service_conninfo, static_cast<int>(terms.ttl.count())),
                  "application_name", "rahat/register")};
-  for (int i = 0; i < register_tries; ++i)
-    if (const auto incarnation = try_register(connection, node, name, terms); incarnation > 0)
-      return {node, incarnation, name};
-  throw lease_error{"another process keeps registering as node " + node.str() +
-                    ": two data folders hold the same node.uuid; delete it in the copy"};
+  pqxx::nontransaction work{connection};
+  try {
+    const auto row =
+        work.exec_params1(register_sql, who.node.str(), who.least_incarnation, who.name,
+                          who.address, static_cast<int>(who.port), who.operators, who.build,
+                          who.build_level, pqxx::binarystring{who.key_check}, terms.ttl.count());
+    return {who.node, row[0].as<std::int64_t>(), who.name};
+  } catch (const pqxx::sql_error& refused) {
+    const auto what_to_do = advice(refused.sqlstate());
+    if (what_to_do.empty())
+      throw;
+    throw lease_error{first_line(refused) + ": " + what_to_do};
+  }
 }
 
-bool declare_dead(const std::string& service_conninfo, const uuid& node, std::int64_t incarnation,
-                  const lease_terms& terms) {
-  pqxx::connection connection{service_conninfo};
-  pqxx::work work{connection};
-  work.exec0(raise_view);
-  const auto changed = work.exec_params(
-      "UPDATE cluster_member SET status = 'dead' WHERE node_uuid = $1 AND incarnation = $2"
-      " AND status = 'up' AND NOT lease_runs(lease_until, $3 * interval '1 millisecond')",
-      node.str(), incarnation, terms.ttl.count());
-  if (changed.affected_rows() == 0)
-    return false; // rolls the view's version back
-  work.commit();
-  return true;
+node_identity register_node(const std::string& service_conninfo, const std::filesystem::path& data,
+                            enrolment who, const lease_terms& terms) {
+  const auto file = data / "incarnation";
+  who.least_incarnation = std::max(who.least_incarnation, remembered_incarnation(file) + 1);
+  auto me = register_node(service_conninfo, who, terms);
+  write_file_durably(file, std::to_string(me.incarnation) + "\n");
+  return me;
+}
+
+node_identity register_node(const std::string& service_conninfo, const uuid& node,
+                            const std::string& name, const lease_terms& terms) {
+  enrolment who;
+  who.node = node;
+  who.name = name;
+  return register_node(service_conninfo, who, terms);
 }
 
 } // namespace rahat

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "persistence/lease/lease_state.hpp"
-#include "runtime/decider/id.hpp"
+#include "runtime/ports/membership_store.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -33,14 +33,24 @@ struct node_identity {
 /// Throws lease_error when the file holds something else.
 uuid load_node_uuid(const std::filesystem::path& data);
 
-/// Writes a new incarnation of this node into the member row by compare-and-swap and raises the
-/// view's version. The lease runs from now for ttl. Throws lease_error and pqxx's errors.
+/// Registers a new incarnation of this node, whose lease runs from now for ttl: `joining`, or `up`
+/// at once if it has no address and so is alone. `who.least_incarnation` is raised above the one
+/// that `<data>/incarnation` remembers, and the new one is on the disk there before this returns: a
+/// database that was restored must not give out a pair (node, incarnation) twice.
+///
+/// Throws lease_error with what to do when the cluster refuses it (another master key, a build too
+/// old for its feature level, another length of lease, a node that is alone) or when the file is
+/// damaged, embedded_error when it cannot be written, and pqxx's errors. Protocol:
+/// docs/protocols/membership.md.
+node_identity register_node(const std::string& service_conninfo, const std::filesystem::path& data,
+                            enrolment who, const lease_terms& terms = {});
+
+/// The same without a data folder, for tools and tests that have none.
+node_identity register_node(const std::string& service_conninfo, const enrolment& who,
+                            const lease_terms& terms = {});
+
+/// The same for a node that is alone and says nothing but its name.
 node_identity register_node(const std::string& service_conninfo, const uuid& node,
                             const std::string& name, const lease_terms& terms = {});
-
-/// Writes Dead for an incarnation whose lease has lapsed, by compare-and-swap, and raises the
-/// view's version. False when its lease runs, or it is not `up`, or it has a later incarnation.
-bool declare_dead(const std::string& service_conninfo, const uuid& node, std::int64_t incarnation,
-                  const lease_terms& terms = {});
 
 } // namespace rahat

@@ -13,18 +13,26 @@ using namespace std::chrono_literals;
 
 constexpr auto retry_every = 200ms;
 
+constexpr int leave_tries = 5; // against other changes of the view
+
 /// Renews only in the generation that this incarnation was registered in: nothing is written into
 /// a database that was promoted or restored. Compared and counted on the server's clock.
 constexpr const char* renew_sql =
     "UPDATE cluster_member SET lease_until = clock_timestamp() + $3 * interval '1 millisecond'"
-    " WHERE node_uuid = $1 AND incarnation = $2 AND status = 'up'"
+    " WHERE node_uuid = $1 AND incarnation = $2 AND status IN ('joining', 'up', 'leaving')"
     " AND (SELECT system_identifier::text || '/'"
     "        || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
-    "      FROM pg_control_system()) = $4";
+    "      FROM pg_control_system()) = $4"
+    " RETURNING (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
+/// No row: the incarnation is over, or has left already.
 constexpr const char* leave_sql =
-    "UPDATE cluster_member SET status = 'left', lease_until = clock_timestamp()"
-    " WHERE node_uuid = $1 AND incarnation = $2 AND status = 'up'";
+    "SELECT cluster_change_v1(m.node_uuid, m.incarnation, m.status, 'left', 'stopped', v.version)"
+    " FROM cluster_member m, cluster_view v WHERE m.node_uuid = $1 AND m.incarnation = $2"
+    " AND m.status IN ('joining', 'up', 'leaving') AND v.id = 1";
+
+constexpr const char* has_left_sql =
+    "SELECT FROM cluster_member WHERE node_uuid = $1 AND incarnation = $2 AND status = 'left'";
 
 /// The generation as renew_sql writes it.
 std::string in_sql(const generation& g) {
@@ -43,19 +51,33 @@ public:
   channel(std::string conninfo, const node_identity& me, generation expected)
       : conninfo_(std::move(conninfo)), me_(me), expected_(expected) {}
 
-  /// none: renewed. Throws pqxx's errors, generation_error on a standby.
-  lease_end renew(std::chrono::milliseconds ttl) {
+  struct renewal {
+    lease_end why = lease_end::none; // none: renewed
+    std::int64_t database_now_us = 0;
+  };
+
+  /// Throws pqxx's errors, generation_error on a standby.
+  renewal renew(std::chrono::milliseconds ttl) {
     connect(ttl);
     pqxx::nontransaction work{*connection_};
     const auto renewed = work.exec_params(renew_sql, me_.node.str(), me_.incarnation, ttl.count(),
                                           in_sql(expected_));
-    return renewed.affected_rows() == 1 ? lease_end::none : explain(work);
+    if (renewed.empty())
+      return {explain(work), 0};
+    return {lease_end::none, renewed[0][0].as<std::int64_t>()};
   }
 
   bool leave(std::chrono::milliseconds ttl) {
     connect(ttl);
     pqxx::nontransaction work{*connection_};
-    return work.exec_params(leave_sql, me_.node.str(), me_.incarnation).affected_rows() == 1;
+    for (int i = 0; i < leave_tries; ++i) {
+      const auto left = work.exec_params(leave_sql, me_.node.str(), me_.incarnation);
+      if (left.empty())
+        break;
+      if (left[0][0].as<std::int64_t>() > 0)
+        return true;
+    }
+    return !work.exec_params(has_left_sql, me_.node.str(), me_.incarnation).empty();
   }
 
   void drop() {
@@ -139,11 +161,24 @@ void node_lease::say(std::string_view event, std::string detail) const {
 }
 
 void node_lease::start() {
-  if (thread_.joinable())
+  if (thread_.running())
     return;
   beat();
-  stopping_ = false;
-  thread_ = std::thread{[this] { run(); }};
+  {
+    std::lock_guard guard{mutex_};
+    stopping_ = false;
+  }
+  thread_.start([this] { run(); });
+}
+
+part node_lease::as_part() {
+  const auto begin = [this](death_notice died) {
+    if (ended() == lease_end::none) // an ended one has told the node, which stops
+      start();
+    thread_.watch(std::move(died));
+  };
+  const auto health = [this]() -> std::string { return valid() ? "held" : "lapsed"; };
+  return {"lease", "lease", begin, [this] { stop(); }, health};
 }
 
 void node_lease::stop() {
@@ -153,8 +188,7 @@ void node_lease::stop() {
   }
   changed_.notify_all();
   channel_->cut_off();
-  if (thread_.joinable())
-    thread_.join();
+  thread_.join();
   channel_->open_again();
 }
 
@@ -204,12 +238,12 @@ bool node_lease::tick() {
     return false;
   }
   try {
-    const auto why = channel_->renew(state_.terms().ttl);
-    if (why != lease_end::none) {
-      finish(why);
+    const auto answer = channel_->renew(state_.terms().ttl);
+    if (answer.why != lease_end::none) {
+      finish(answer.why);
       return true;
     }
-    state_.renewed(sent_at);
+    state_.renewed(sent_at, answer.database_now_us);
     last_trouble_.clear();
     note(valid());
     return true;

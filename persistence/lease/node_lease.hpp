@@ -3,6 +3,8 @@
 #include "persistence/lease/generation.hpp"
 #include "persistence/lease/lease_state.hpp"
 #include "persistence/lease/node_identity.hpp"
+#include "runtime/ports/lease.hpp"
+#include "runtime/ports/worker_thread.hpp"
 
 #include <condition_variable>
 #include <functional>
@@ -10,7 +12,6 @@
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <thread>
 
 namespace rahat {
 
@@ -25,11 +26,11 @@ struct lease_callbacks {
 };
 
 /// The node's lease on serving, renewed on its own connection and its own thread, so that neither a
-/// long turn of an actor nor a full writer costs it. Protocol: docs/protocols/lease.md.
+/// long turn of an actor nor a full writer costs it. Protocol: docs/protocols/leases.md.
 ///
 /// Lapsed is a reading of the clock: valid() turns false, and true again after the next renewal, if
 /// nobody has acted meanwhile; shards and hosts stay. An end (`on_end`) is for good.
-class node_lease {
+class node_lease final : public lease {
 public:
   /// `me` comes from register_node, `expected` from read_generation at the same start.
   node_lease(std::string service_conninfo, node_identity me, generation expected,
@@ -37,7 +38,7 @@ public:
              boot_clock clock = read_boot_clock);
 
   /// Stops renewing and joins the thread; the lease lapses by itself.
-  ~node_lease();
+  ~node_lease() override;
 
   node_lease(const node_lease&) = delete;
   node_lease& operator=(const node_lease&) = delete;
@@ -49,18 +50,27 @@ public:
   void beat() { state_.beat(clock_()); }
 
   /// May this node serve now? Lock-free, any thread.
-  bool valid() const { return state_.valid(clock_()); }
+  bool valid() const override { return state_.valid(clock_()); }
+
+  std::optional<std::int64_t> steady_since_us() const override {
+    return state_.steady_since_us(clock_());
+  }
+  std::int64_t clock_offset_us() const override { return state_.clock_offset_us(); }
 
   lease_end ended() const { return state_.ended(); }
 
   /// Waits until the lease is valid for the first time; false at an end or when the limit passed.
   bool wait_valid(std::chrono::milliseconds limit);
 
-  /// Stops the thread, within 3 seconds even while Postgres hangs. The member row stays `up`.
+  /// The thread, for its owner, who may start it again after a death. Nobody is told of `on_end`.
+  part as_part();
+
+  /// Stops the thread, within 3 seconds even while Postgres hangs. The member row stays as it is.
   void stop();
 
-  /// Orderly end: stops the thread and writes `left` into the member row, so that nobody waits for
-  /// the lease to lapse. Best effort: false when the database could not be told.
+  /// Orderly end: stops the thread and writes `left` into the member row, if that has not been
+  /// done, so that nobody waits for the lease to lapse. Best effort: false when the database could
+  /// not be told, or when the row is not this incarnation's any more.
   bool release();
 
 private:
@@ -85,7 +95,7 @@ private:
   bool was_valid_ = false;
   std::string last_trouble_;
   std::unique_ptr<channel> channel_;
-  std::thread thread_;
+  worker_thread thread_; // last: it uses the rest
 };
 
 } // namespace rahat

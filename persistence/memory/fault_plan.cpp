@@ -43,12 +43,18 @@ void fault_plan::poison(const entity_ref& entity, std::uint32_t times) {
   poisoned_[entity] = times;
 }
 
+void fault_plan::deadly(const entity_ref& entity, std::uint32_t times) {
+  std::lock_guard guard(mutex_);
+  deadly_[entity] = times;
+}
+
 void fault_plan::heal() {
   std::lock_guard guard(mutex_);
   fail_before_commit_ = lose_reply_ = deadlock_ = serialisation_ = down_ = slow_steps_ = 0;
   slow_delay_ = {};
   fences_.clear();
   poisoned_.clear();
+  deadly_.clear();
 }
 
 bool fault_plan::take(std::uint32_t& count) {
@@ -82,13 +88,22 @@ std::pair<std::uint32_t, std::chrono::milliseconds> fault_plan::delay() const {
   return {slow_steps_, slow_delay_};
 }
 
-bool fault_plan::take_poison(const std::set<entity_ref>& entities) {
-  std::lock_guard guard(mutex_);
+bool fault_plan::take(counts& of, const std::set<entity_ref>& entities) {
   bool found = false;
-  for (auto& [entity, times] : poisoned_)
+  for (auto& [entity, times] : of)
     if (entities.contains(entity) && take(times))
       found = true;
   return found;
+}
+
+bool fault_plan::take_poison(const std::set<entity_ref>& entities) {
+  std::lock_guard guard(mutex_);
+  return take(poisoned_, entities);
+}
+
+bool fault_plan::take_deadly(const std::set<entity_ref>& entities) {
+  std::lock_guard guard(mutex_);
+  return take(deadly_, entities);
 }
 
 std::vector<shard_id> fault_plan::take_fences(const std::set<shard_id>& touched) {

@@ -43,6 +43,10 @@ public:
   /// Rows of this entity cannot be stored, the next n times.
   void poison(const entity_ref& entity, std::uint32_t times = always);
 
+  /// The connection breaks whenever a batch holds rows of this entity, the next n times: as if the
+  /// server's process died of them each time. Nothing lands.
+  void deadly(const entity_ref& entity, std::uint32_t times = always);
+
   /// Everything goes well again.
   void heal();
 
@@ -57,12 +61,18 @@ public:
   /// True if one of them is poisoned; counts the poison of each of them once.
   bool take_poison(const std::set<entity_ref>& entities);
 
+  /// As above, of the deadly ones.
+  bool take_deadly(const std::set<entity_ref>& entities);
+
   /// Of these shards, those whose moment has come; each is named once.
   std::vector<shard_id> take_fences(const std::set<shard_id>& touched);
   void landed(shard_id shard);
 
 private:
+  using counts = std::map<entity_ref, std::uint32_t>;
+
   static bool take(std::uint32_t& count);
+  static bool take(counts& of, const std::set<entity_ref>& entities);
 
   mutable std::mutex mutex_;
   std::uint32_t fail_before_commit_ = 0;
@@ -73,7 +83,8 @@ private:
   std::uint32_t slow_steps_ = 0;
   std::chrono::milliseconds slow_delay_{0};
   std::map<shard_id, std::uint32_t> fences_;
-  std::map<entity_ref, std::uint32_t> poisoned_;
+  counts poisoned_;
+  counts deadly_;
 };
 
 } // namespace rahat

@@ -13,7 +13,8 @@ memory_store::memory_store(std::shared_ptr<memory_database> rows, memory_options
       own_clock_(options.time ? nullptr : std::make_unique<system_clock_port>()),
       time_(options.time ? *options.time : *own_clock_),
       writers_(options.writers) {
-  if (options_.writers == 0 || options_.batch_commits == 0 || options_.attempts == 0)
+  if (options_.writers == 0 || options_.batch_commits == 0 || options_.attempts == 0 ||
+      options_.losses == 0)
     throw std::invalid_argument("a store needs a writer, a batch of one and one attempt at least");
   rows_->with([&](tables& db) {
     owner_ = ++db.last_owner;

@@ -36,6 +36,10 @@ struct memory_options {
   /// Batches and reads that meet no server are sent again this often, then given up.
   std::uint32_t attempts = 10;
 
+  /// Connections that one batch may lose in a row before it is taken to be the reason: its commits
+  /// then go one by one, and the one that loses as many alone is rejected.
+  std::uint32_t losses = 3;
+
   /// Take every shard at the start; else `take_over` each.
   bool take_all_shards = true;
 
@@ -158,7 +162,8 @@ private:
     std::vector<queued_commit> commits;
     std::uint64_t commit_id = 0; // 0: not sent yet
     std::uint32_t attempts = 0;
-    bool unknown = false; // sent, outcome not heard
+    std::uint32_t losses = 0; // connections that broke under it
+    bool unknown = false;     // sent, outcome not heard
     std::map<shard_id, memory::head_move> heads;
   };
 
@@ -199,7 +204,7 @@ private:
   void reread_heads(writer& w);
   void landed(writer& w);
   void fenced(writer& w, std::vector<shard_id> shards);
-  void split(writer& w, const std::string& why);
+  void split(writer& w, const std::string& why, std::size_t parts);
   void settle(writer& w, queued_commit& q, std::optional<commit_refusal> refusal,
               std::uint64_t position = 0);
   outcome<loaded_entity> load_now(const memory::tables& db, const entity_ref& entity,

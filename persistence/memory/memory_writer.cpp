@@ -143,6 +143,10 @@ bool memory_store::execute(writer& w, fault_plan::batch_fault fault) {
   std::set<entity_ref> entities;
   for (auto& q : b.commits)
     entities.insert(q.what.entity);
+  if (faults_.take_deadly(entities)) {
+    b.unknown = true;
+    return false;
+  }
   try {
     if (faults_.take_poison(entities))
       throw row_error("a row cannot be stored");
@@ -151,7 +155,7 @@ bool memory_store::execute(writer& w, fault_plan::batch_fault fault) {
     fenced(w, e.shards);
     return false;
   } catch (const row_error& e) {
-    split(w, e.what());
+    split(w, e.what(), 2);
     return false;
   }
   b.unknown = fault == fault_plan::batch_fault::lose_reply;
@@ -178,6 +182,8 @@ void memory_store::resolve(writer& w) {
   b.unknown = false;
   if (committed)
     landed(w);
+  else if (++b.losses == options_.losses)
+    split(w, "the connection was lost each time that this was stored", b.commits.size());
   else
     try_again(w, "the connection was lost before the commit");
 }
@@ -241,21 +247,22 @@ void memory_store::fenced(writer& w, std::vector<shard_id> shards) {
     deliver([listener = on_fenced_, shards = std::move(shards)] { listener(shards); });
 }
 
-/// Halves a batch in which some row is at fault, until the guilty commit stands alone (R6).
-void memory_store::split(writer& w, const std::string& why) {
+/// Divides a batch in which some row is at fault, until the guilty commit stands alone (R6).
+void memory_store::split(writer& w, const std::string& why, std::size_t parts) {
   auto b = std::move(w.sending.front());
   w.sending.pop_front();
-  if (b.commits.size() == 1) {
+  const auto size = b.commits.size();
+  if (size == 1) {
     settle(w, b.commits.front(), commit_refusal{commit_failure::rejected, why});
     return;
   }
-  batch second;
-  auto middle = b.commits.begin() + static_cast<std::ptrdiff_t>(b.commits.size() / 2);
-  std::move(middle, b.commits.end(), std::back_inserter(second.commits));
-  b.commits.erase(middle, b.commits.end());
-  b.commit_id = 0;
-  w.sending.push_front(std::move(second));
-  w.sending.push_front(std::move(b));
+  for (auto part = parts; part > 0; --part) {
+    const auto from = b.commits.begin() + static_cast<std::ptrdiff_t>(size * (part - 1) / parts);
+    batch next;
+    std::move(from, b.commits.end(), std::back_inserter(next.commits));
+    b.commits.erase(from, b.commits.end());
+    w.sending.push_front(std::move(next));
+  }
 }
 
 /// The one place where a listener hears of its commit.

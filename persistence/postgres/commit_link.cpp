@@ -87,6 +87,16 @@ void commit_link::send(std::int64_t batch_id, batch_encoder& batch) {
                      pqxx::prepare::make_dynamic_params(parameters_));
 }
 
+bool commit_link::answers() {
+  try {
+    pqxx::nontransaction{*connection_}.exec("SELECT");
+    return true;
+  } catch (const std::exception&) {
+    connection_.reset();
+    return false;
+  }
+}
+
 bool commit_link::has_landed(std::int64_t batch_id, const head_move& head) {
   pqxx::nontransaction work{*connection_};
   const auto row = work.exec_params(

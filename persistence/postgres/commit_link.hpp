@@ -35,6 +35,9 @@ public:
   /// Sends the batch. Returns once it is durable.
   void send(std::int64_t batch_id, batch_encoder& batch);
 
+  /// Asks the server for nothing; false, and closed, when it does not answer. Never throws.
+  bool answers();
+
   /// After `connect`: whether the batch that moved the head like this has landed. Its id in the
   /// shard row says so, or, when somebody else has moved the head since, its hash in the journal.
   bool has_landed(std::int64_t batch_id, const head_move& head);

@@ -52,7 +52,25 @@ void housekeeping::start() {
   prepare_statements(*connection_);
   make_request_days();
   next_days_ = how_.time->steady() + days_every;
-  thread_ = std::thread([this] { run(); });
+  thread_.start([this] { run(); });
+}
+
+part housekeeping::as_part() {
+  const auto start = [this](death_notice died) {
+    if (!thread_.running()) {
+      {
+        std::lock_guard lock{mutex_};
+        stopping_ = false;
+      }
+      thread_.start([this] { run(); });
+    }
+    thread_.watch(std::move(died));
+  };
+  const auto health = [this] {
+    std::lock_guard lock{mutex_};
+    return std::to_string(acks_.size() + snapshots_.size() + parked_.size()) + " rows waiting";
+  };
+  return {"housekeeping", "housekeeping", start, [this] { stop(); }, health};
 }
 
 void housekeeping::stop() {
@@ -61,8 +79,7 @@ void housekeeping::stop() {
     stopping_ = true;
   }
   mail_.notify_all();
-  if (thread_.joinable())
-    thread_.join();
+  thread_.join();
 }
 
 void housekeeping::acknowledged(const entity_ref& source, const entity_ref& target,
@@ -132,20 +149,30 @@ bool housekeeping::turn() {
     snapshot_bytes_ = 0;
     parked.swap(parked_);
   }
-  bool well = write_parked(parked);
-  well = delete_acknowledged(acks) && well;
-  well = write_snapshots(snapshots) && well;
-  if (how_.time->steady() >= next_days_) {
-    well = attempt([this] { make_request_days(); }) && well;
-    next_days_ = how_.time->steady() + days_every;
+  bool well = false;
+  try {
+    well = write_parked(parked);
+    well = delete_acknowledged(acks) && well;
+    well = write_snapshots(snapshots) && well;
+    if (how_.time->steady() >= next_days_) {
+      well = attempt([this] { make_request_days(); }) && well;
+      next_days_ = how_.time->steady() + days_every;
+    }
+  } catch (...) { // the thread dies: another one finds what is not done
+    put_back(parked, acks);
+    throw;
   }
+  put_back(parked, acks);
+  return well;
+}
+
+void housekeeping::put_back(const std::deque<parked_row>& parked, const ack_map& acks) {
   if (!parked.empty()) {
     std::lock_guard lock{mutex_};
     parked_.insert(parked_.begin(), parked.begin(), parked.end());
   }
   for (auto& [pair, n] : acks)
     acknowledged(pair.first, pair.second, n);
-  return well;
 }
 
 template <class Work>

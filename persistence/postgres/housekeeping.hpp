@@ -2,12 +2,12 @@
 
 #include "persistence/postgres/options.hpp"
 #include "runtime/ports/store.hpp"
+#include "runtime/ports/worker_thread.hpp"
 
 #include <condition_variable>
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -32,6 +32,9 @@ public:
   /// Makes the partitions of `request` (throws what a connection throws) and starts the thread.
   void start();
 
+  /// The thread, for its owner, who may start it again after a death.
+  part as_part();
+
   /// One last turn, then joins.
   void stop();
 
@@ -50,6 +53,7 @@ private:
 
   void run();
   bool turn();
+  void put_back(const std::deque<parked_row>& parked, const ack_map& acks);
   void make_request_days();
   bool delete_acknowledged(ack_map& acks);
   bool write_snapshots(snapshot_map& rows);
@@ -68,7 +72,7 @@ private:
 
   std::shared_ptr<pqxx::connection_base> connection_; // the thread's own
   std::chrono::steady_clock::time_point next_days_;
-  std::thread thread_;
+  worker_thread thread_; // last: it uses the rest
 };
 
 } // namespace rahat::pg

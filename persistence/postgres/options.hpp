@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace rahat::pg {
@@ -21,6 +22,11 @@ inline constexpr std::size_t batch_rows = 2'000;
 inline constexpr std::size_t batch_bytes = 1 << 20;
 /// Chunks of pay lists in one batch: each costs the server some milliseconds.
 inline constexpr std::size_t batch_payments = 4;
+/// Connections that one batch may lose in a row, each of them made anew in between, the last one
+/// proven to live without it. Then the batch itself is taken to be what ends the server's process:
+/// its commits go one by one, and the one that loses as many alone is rejected. Attempts to connect
+/// that fail count for nothing.
+inline constexpr unsigned batch_losses = 3;
 /// Bytes queued at a writer before `writer_credit` is used up; the store does not refuse beyond it.
 inline constexpr std::int64_t writer_bytes = 8 << 20;
 /// Entities whose last seq a writer remembers. The host of one that
@@ -59,6 +65,9 @@ struct store_options {
   std::chrono::milliseconds stop_patience{5'000};
   /// How long a read is tried again over lost connections before it fails as unavailable.
   std::chrono::milliseconds read_patience{10'000};
+  /// For tests of supervision: called on a writer's thread with commits in its hands, and may throw
+  /// to end it.
+  std::function<void(unsigned writer)> before_batch;
 };
 
 /// A shard that this node owns, and where its chain stands.

@@ -16,8 +16,8 @@ using pqxx_connection = pqxx::connection_base;
 
 } // namespace
 
-struct pg_store::parts {
-  explicit parts(pg::store_options options) : how(std::move(options)), readers(how), chores(how) {
+struct pg_store::impl {
+  explicit impl(pg::store_options options) : how(std::move(options)), readers(how), chores(how) {
     if (how.time == nullptr)
       how.time = &system_time;
     if (how.chance == nullptr)
@@ -69,10 +69,10 @@ struct pg_store::parts {
             how.probe->load_finished(
                 std::chrono::duration<double>(how.time->steady() - began).count(),
                 found->entity.tail.size());
-            ask->done(std::move(found->entity));
+            ask->answer(std::move(found->entity));
           };
         },
-        [ask](error e) { ask->done(std::move(e)); });
+        [ask](error e) { ask->answer(std::move(e)); });
   }
 
   pg::store_options how;
@@ -85,132 +85,153 @@ struct pg_store::parts {
   std::vector<std::unique_ptr<pg::writer>> writers;
 };
 
-pg_store::pg_store(pg::store_options how) : parts_(std::make_unique<parts>(std::move(how))) {}
+pg_store::pg_store(pg::store_options how) : impl_(std::make_unique<impl>(std::move(how))) {}
 
 pg_store::~pg_store() {
   stop();
 }
 
 void pg_store::start(const std::vector<pg::owned_shard>& shards) {
-  parts_->chores.start();
-  parts_->readers.start();
-  for (auto& w : parts_->writers)
+  impl_->chores.start();
+  impl_->readers.start();
+  for (auto& w : impl_->writers)
     w->start();
-  parts_->adopt(shards);
+  impl_->adopt(shards);
 }
 
 void pg_store::stop() {
   // Writers first: they still hand loads to the readers.
-  for (auto& w : parts_->writers)
+  for (auto& w : impl_->writers)
     w->stop();
-  parts_->readers.stop();
-  parts_->chores.stop();
+  impl_->readers.stop();
+  impl_->chores.stop();
+}
+
+std::vector<part> pg_store::parts() {
+  std::vector<part> out{impl_->chores.as_part()};
+  for (auto& reader : impl_->readers.parts())
+    out.push_back(std::move(reader));
+  for (auto& w : impl_->writers)
+    out.push_back(w->as_part());
+  return out;
 }
 
 void pg_store::adopt(const std::vector<pg::owned_shard>& shards) {
-  parts_->adopt(shards);
+  impl_->adopt(shards);
+}
+
+void pg_store::adopt(const shard_grant& shard) {
+  impl_->adopt({{shard.shard, static_cast<std::uint64_t>(shard.epoch),
+                 static_cast<std::uint64_t>(shard.head_position), shard.head_hash}});
+}
+
+void pg_store::give_up(shard_id shard, std::function<void(std::variant<shard_grant, error>)> done) {
+  impl_->writer_of(shard).give_up(shard, std::move(done));
 }
 
 void pg_store::write(commit c, std::shared_ptr<commit_listener> listener) {
-  auto& w = parts_->writer_of(c.shard);
+  auto& w = impl_->writer_of(c.shard);
   w.push(std::move(c), std::move(listener));
 }
 
 std::int64_t pg_store::writer_credit(shard_id shard) const {
-  return parts_->writer_of(shard).credit();
+  return impl_->writer_of(shard).credit();
 }
 
 void pg_store::load(const entity_ref& entity, std::uint64_t incarnation,
                     std::uint32_t evolve_version, rahat::callback<loaded_entity> done) {
   auto load = std::make_unique<pg::queued_load>();
-  *load = {entity, incarnation, evolve_version, std::move(done)};
-  parts_->writer_of(shard_of(entity)).push(std::move(load));
+  load->entity = entity;
+  load->incarnation = incarnation;
+  load->evolve_version = evolve_version;
+  load->done = std::move(done);
+  impl_->writer_of(shard_of(entity)).push(std::move(load));
 }
 
 void pg_store::find_request(const entity_ref& entity, const uuid& request,
                             rahat::callback<std::optional<request_row>> done) {
-  parts_->read<std::optional<request_row>>(
+  impl_->read<std::optional<request_row>>(
       [=](pqxx_connection& c) { return pg::read_request(c, entity, request); }, std::move(done));
 }
 
 void pg_store::feed(const feed_request& what, rahat::callback<wire::Feed> done) {
-  parts_->read<wire::Feed>([=](pqxx_connection& c) { return pg::read_feed(c, what); },
-                           std::move(done));
+  impl_->read<wire::Feed>([=](pqxx_connection& c) { return pg::read_feed(c, what); },
+                          std::move(done));
 }
 
 void pg_store::save_snapshot(snapshot_row row) {
-  parts_->chores.save(std::move(row));
+  impl_->chores.save(std::move(row));
 }
 
 void pg_store::acknowledged(const entity_ref& source, const entity_ref& target, std::uint64_t n) {
-  parts_->chores.acknowledged(source, target, n);
+  impl_->chores.acknowledged(source, target, n);
 }
 
 void pg_store::pending(shard_id shard, std::uint32_t limit,
                        rahat::callback<std::vector<entity_ref>> done) {
-  const auto now_us = parts_->how.time->now_us();
-  parts_->read<std::vector<entity_ref>>(
+  const auto now_us = impl_->how.time->now_us();
+  impl_->read<std::vector<entity_ref>>(
       [=](pqxx_connection& c) { return pg::read_pending(c, shard, now_us, limit); },
       std::move(done));
 }
 
 void pg_store::park(parked_row row) {
-  parts_->chores.park(std::move(row));
+  impl_->chores.park(std::move(row));
 }
 
 void pg_store::parked(std::uint32_t limit, rahat::callback<std::vector<parked_row>> done) {
-  parts_->read<std::vector<parked_row>>(
+  impl_->read<std::vector<parked_row>>(
       [=](pqxx_connection& c) { return pg::read_parked(c, limit); }, std::move(done));
 }
 
 void pg_store::release(std::uint64_t id, rahat::callback<std::optional<parked_row>> done) {
-  parts_->read<std::optional<parked_row>>(
-      [=](pqxx_connection& c) { return pg::take_parked(c, id); }, std::move(done));
+  impl_->read<std::optional<parked_row>>([=](pqxx_connection& c) { return pg::take_parked(c, id); },
+                                         std::move(done));
 }
 
 void pg_store::journal(shard_id shard, std::uint64_t after, std::uint32_t limit,
                        rahat::callback<std::vector<journal_row>> done) {
-  parts_->read<std::vector<journal_row>>(
+  impl_->read<std::vector<journal_row>>(
       [=](pqxx_connection& c) { return pg::read_journal(c, shard, after, limit); },
       std::move(done));
 }
 
 void pg_store::history(const entity_ref& entity, std::uint64_t after, std::uint32_t limit,
                        rahat::callback<std::vector<journal_row>> done) {
-  parts_->read<std::vector<journal_row>>(
+  impl_->read<std::vector<journal_row>>(
       [=](pqxx_connection& c) { return pg::read_history(c, entity, after, limit); },
       std::move(done));
 }
 
 void pg_store::heads(rahat::callback<std::vector<shard_head>> done) {
-  parts_->read<std::vector<shard_head>>([](pqxx_connection& c) { return pg::read_heads(c); },
-                                        std::move(done));
+  impl_->read<std::vector<shard_head>>([](pqxx_connection& c) { return pg::read_heads(c); },
+                                       std::move(done));
 }
 
 void pg_store::on_fenced(std::function<void(std::vector<shard_id>)> listener) {
-  parts_->fenced = std::move(listener);
+  impl_->fenced = std::move(listener);
 }
 
 void pg_store::list(list_query q, rahat::callback<page> done) {
-  parts_->read<page>([q = std::move(q)](pqxx_connection& c) { return pg::read_list(c, q); },
-                     std::move(done));
+  impl_->read<page>([q = std::move(q)](pqxx_connection& c) { return pg::read_list(c, q); },
+                    std::move(done));
 }
 
 void pg_store::document(std::string kind, uuid id, rahat::callback<std::string> done) {
-  parts_->read<std::string>(
+  impl_->read<std::string>(
       [kind = std::move(kind), id](pqxx_connection& c) { return pg::read_document(c, kind, id); },
       std::move(done));
 }
 
 void pg_store::lines(uuid list, std::int64_t after, std::uint32_t limit,
                      rahat::callback<std::vector<stored_line>> done) {
-  parts_->read<std::vector<stored_line>>(
+  impl_->read<std::vector<stored_line>>(
       [=](pqxx_connection& c) { return pg::read_lines(c, list, after, limit); }, std::move(done));
 }
 
 void pg_store::rows(uuid upload, std::vector<std::uint32_t> ordinals,
                     rahat::callback<std::vector<stored_row>> done) {
-  parts_->read<std::vector<stored_row>>(
+  impl_->read<std::vector<stored_row>>(
       [upload, ordinals = std::move(ordinals)](pqxx_connection& c) {
         return pg::read_rows(c, upload, ordinals);
       },
@@ -219,7 +240,7 @@ void pg_store::rows(uuid upload, std::vector<std::uint32_t> ordinals,
 
 void pg_store::upload_errors(uuid upload, std::int64_t after, std::uint32_t limit,
                              rahat::callback<std::vector<stored_error>> done) {
-  parts_->read<std::vector<stored_error>>(
+  impl_->read<std::vector<stored_error>>(
       [=](pqxx_connection& c) { return pg::read_upload_errors(c, upload, after, limit); },
       std::move(done));
 }

@@ -1,7 +1,9 @@
 #pragma once
 
 #include "persistence/postgres/options.hpp"
+#include "runtime/ports/part.hpp"
 #include "runtime/ports/queries.hpp"
+#include "runtime/ports/shard_store.hpp"
 #include "runtime/ports/store.hpp"
 
 #include <memory>
@@ -20,7 +22,7 @@ namespace rahat {
 ///
 /// Callbacks and listeners come from the store's threads. Before `start` only `on_fenced` may be
 /// called; after `stop` writes fail as unavailable and reads with errc::unavailable.
-class pg_store final : public store, public queries {
+class pg_store final : public store, public queries, public shard_store {
 public:
   explicit pg_store(pg::store_options how);
   ~pg_store() override;
@@ -32,11 +34,19 @@ public:
   /// generation_error and pqxx's errors; the message says what to do.
   void start(const std::vector<pg::owned_shard>& shards);
 
+  /// The store's threads, for their owners: housekeeping, readers, writers. After `start`. What a
+  /// writer does after a death is told in docs/protocols/supervision.md.
+  std::vector<part> parts();
+
   /// Lands what is queued for at most `stop_patience`, fails the rest, joins all threads.
   void stop();
 
   /// Takes shards (again) under a new epoch. In order with the writes that follow it.
   void adopt(const std::vector<pg::owned_shard>& shards);
+
+  // -- shard_store --------------------------------------------------------------------------
+  void adopt(const shard_grant& shard) override;
+  void give_up(shard_id shard, std::function<void(std::variant<shard_grant, error>)> done) override;
 
   // -- store --------------------------------------------------------------------------------
   void write(commit c, std::shared_ptr<commit_listener> listener) override;
@@ -71,8 +81,8 @@ public:
                      rahat::callback<std::vector<stored_error>> done) override;
 
 private:
-  struct parts;
-  std::unique_ptr<parts> parts_;
+  struct impl;
+  std::unique_ptr<impl> impl_;
 };
 
 } // namespace rahat

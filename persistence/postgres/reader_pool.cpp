@@ -21,13 +21,46 @@ error stopped() {
 
 } // namespace
 
+reader_pool::job::~job() {
+  fail({errc::unavailable, "the read was cut short: try again", {}});
+}
+
+void reader_pool::job::fail(error why) {
+  if (const auto tell = std::exchange(failed, nullptr))
+    tell(std::move(why));
+}
+
+reader_pool::reader_pool(const store_options& how) : how_(how) {}
+
 reader_pool::~reader_pool() {
   stop();
 }
 
 void reader_pool::start() {
-  for (unsigned i = 0; i < std::max(1u, how_.readers); ++i)
-    threads_.emplace_back([this, i] { run(i); });
+  while (threads_.size() < std::max(1u, how_.readers))
+    threads_.push_back(std::make_unique<worker_thread>());
+  for (unsigned i = 0; i < threads_.size(); ++i)
+    threads_[i]->start([this, i] { run(i); });
+}
+
+std::vector<part> reader_pool::parts() {
+  std::vector<part> out;
+  for (unsigned i = 0; i < threads_.size(); ++i) {
+    auto* thread = threads_[i].get();
+    const auto start = [this, thread, i](death_notice died) {
+      if (!thread->running()) {
+        {
+          std::lock_guard lock{mutex_};
+          stopping_ = false;
+        }
+        thread->start([this, i] { run(i); });
+      }
+      thread->watch(std::move(died));
+    };
+    // They share a queue, so they end together.
+    out.push_back({"reader-" + std::to_string(i), "reader", start, [this] { stop(); }, {}});
+  }
+  return out;
 }
 
 void reader_pool::stop() {
@@ -39,10 +72,9 @@ void reader_pool::stop() {
   }
   mail_.notify_all();
   for (auto& j : left)
-    j.failed(stopped());
+    j.fail(stopped());
   for (auto& t : threads_)
-    t.join();
-  threads_.clear();
+    t->join();
 }
 
 void reader_pool::submit(read work, give_up failed) {
@@ -50,7 +82,7 @@ void reader_pool::submit(read work, give_up failed) {
   {
     std::lock_guard lock{mutex_};
     if (!stopping_ && waiting_.size() < limits::waiting_reads) {
-      waiting_.push_back({std::move(work), std::move(failed)});
+      waiting_.emplace_back(std::move(work), std::move(failed));
       how_.probe->reader_queue(waiting_.size());
       mail_.notify_one();
       return;
@@ -65,19 +97,20 @@ void reader_pool::submit(read work, give_up failed) {
 
 void reader_pool::run(unsigned index) {
   std::shared_ptr<pqxx::connection_base> connection;
-  for (;;) {
-    job next;
-    {
-      std::unique_lock lock{mutex_};
-      mail_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-      if (waiting_.empty())
-        return;
-      next = std::move(waiting_.front());
-      waiting_.pop_front();
-      how_.probe->reader_queue(waiting_.size());
-    }
-    serve(next, connection, index);
-  }
+  while (auto next = next_job())
+    serve(*next, connection, index);
+}
+
+/// Waits for one; nothing: the pool is stopping.
+std::optional<reader_pool::job> reader_pool::next_job() {
+  std::unique_lock lock{mutex_};
+  mail_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+  if (waiting_.empty())
+    return std::nullopt;
+  std::optional<job> next{std::move(waiting_.front())};
+  waiting_.pop_front();
+  how_.probe->reader_queue(waiting_.size());
+  return next;
 }
 
 void reader_pool::serve(job& j, std::shared_ptr<pqxx::connection_base>& connection,
@@ -98,13 +131,14 @@ void reader_pool::serve(job& j, std::shared_ptr<pqxx::connection_base>& connecti
     } catch (const other_generation& e) {
       connection.reset();
       how_.probe->read_failed();
-      j.failed({errc::not_ready, e.what(), {}});
+      j.fail({errc::not_ready, e.what(), {}});
       return;
     } catch (const std::exception& e) {
       why = failure_of(e, connection != nullptr && connection->is_open());
     }
     if (finish) {
       how_.probe->read_finished(std::chrono::duration<double>(how_.time->steady() - began).count());
+      j.failed = nullptr; // `finish` answers
       finish();
       return;
     }
@@ -115,8 +149,8 @@ void reader_pool::serve(job& j, std::shared_ptr<pqxx::connection_base>& connecti
       continue;
     how_.probe->read_failed();
     log::warning("read_failed", {{"error", why.message}});
-    j.failed(may_pass ? error{errc::unavailable, "the database does not answer: try again", {}}
-                      : error{errc::internal, "a read failed: " + why.message, {}});
+    j.fail(may_pass ? error{errc::unavailable, "the database does not answer: try again", {}}
+                    : error{errc::internal, "a read failed: " + why.message, {}});
     return;
   }
 }

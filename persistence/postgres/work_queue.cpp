@@ -1,6 +1,39 @@
 #include "persistence/postgres/work_queue.hpp"
 
+#include <algorithm>
+
+#include <utility>
+
 namespace rahat::pg {
+
+queued_commit::~queued_commit() {
+  failed({commit_failure::unavailable, "the store's writer has failed: the outcome is unknown"});
+}
+
+void queued_commit::landed(std::uint64_t position) {
+  if (const auto to = settle())
+    to->committed(what.seq, position);
+}
+
+void queued_commit::failed(const commit_refusal& why) {
+  if (const auto to = settle())
+    to->failed(what.seq, why);
+}
+
+std::shared_ptr<commit_listener> queued_commit::settle() {
+  if (auto* credit = std::exchange(charged, nullptr))
+    credit->fetch_sub(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
+  return std::move(listener);
+}
+
+queued_load::~queued_load() {
+  answer(error{errc::unavailable, "the store's writer has failed: try again", {}});
+}
+
+void queued_load::answer(outcome<loaded_entity> found) {
+  if (const auto tell = std::exchange(done, nullptr))
+    tell(std::move(found));
+}
 
 std::size_t rows_of(const commit& c) {
   std::size_t rows = 1 + (c.request ? 1 : 0) + c.answered.size() + c.transfers.size() +
@@ -29,6 +62,11 @@ void work_queue::push(std::unique_ptr<queued_commit> c) {
 void work_queue::push(std::unique_ptr<queued_load> l) {
   const auto& entity = l->entity;
   push(entity, {nullptr, std::move(l)});
+}
+
+bool work_queue::holds(shard_id shard) const {
+  return std::any_of(turns_.begin(), turns_.end(),
+                     [shard](auto* slot) { return shard_of(slot->first) == shard; });
 }
 
 work_queue::round work_queue::take(const bounds& most) {

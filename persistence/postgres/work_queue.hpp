@@ -2,6 +2,7 @@
 
 #include "runtime/ports/store.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -11,15 +12,37 @@
 
 namespace rahat::pg {
 
-/// A commit on its way, with who wants to hear of it.
+/// A commit on its way, with who wants to hear of it. Whatever becomes of the thread that holds it,
+/// its listener hears exactly once, and its bytes are given back to the writer's credit.
 struct queued_commit {
+  queued_commit() = default;
+  ~queued_commit(); // unavailable, if nothing was told: its writer has died
+
+  queued_commit(const queued_commit&) = delete;
+  queued_commit& operator=(const queued_commit&) = delete;
+
+  void landed(std::uint64_t position);
+  void failed(const commit_refusal& why);
+
   commit what;
   std::shared_ptr<commit_listener> listener;
-  std::size_t bytes = 0; // as charged to the writer's credit
+  std::size_t bytes = 0;                        // as charged to the writer's credit
+  std::atomic<std::int64_t>* charged = nullptr; // what they were added to
+
+private:
+  std::shared_ptr<commit_listener> settle();
 };
 
-/// A load that waits behind its entity's commits.
+/// A load that waits behind its entity's commits. Its caller hears exactly once, as above.
 struct queued_load {
+  queued_load() = default;
+  ~queued_load();
+
+  queued_load(const queued_load&) = delete;
+  queued_load& operator=(const queued_load&) = delete;
+
+  void answer(outcome<loaded_entity> found);
+
   entity_ref entity;
   std::uint64_t incarnation = 0;
   std::uint32_t evolve_version = 0;
@@ -53,6 +76,9 @@ public:
 
   bool empty() const { return turns_.empty(); }
   std::size_t commits() const { return commits_; }
+
+  /// True while a commit or a load of the shard waits.
+  bool holds(shard_id shard) const;
 
 private:
   struct step { // one of both

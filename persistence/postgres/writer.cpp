@@ -31,7 +31,7 @@ writer::~writer() {
 void writer::start() {
   link_.connect();
   how_.probe->connected(true);
-  thread_ = std::thread([this] { run(); });
+  thread_.start([this] { live(false); });
 }
 
 void writer::stop() {
@@ -42,8 +42,7 @@ void writer::stop() {
     stopping_ = true;
   }
   mail_.notify_all();
-  if (thread_.joinable())
-    thread_.join();
+  thread_.join();
 }
 
 std::int64_t writer::credit() const {
@@ -55,11 +54,16 @@ void writer::adopt(const std::vector<owned_shard>& shards) {
     post(s);
 }
 
+void writer::give_up(shard_id shard, grant_callback done) {
+  post(farewell{shard, std::move(done)});
+}
+
 void writer::push(commit c, std::shared_ptr<commit_listener> listener) {
   auto item = std::make_unique<queued_commit>();
   item->bytes = c.bytes();
   item->what = std::move(c);
   item->listener = std::move(listener);
+  item->charged = &queued_bytes_;
   queued_bytes_.fetch_add(static_cast<std::int64_t>(item->bytes), std::memory_order_relaxed);
   post(std::move(item));
 }
@@ -75,7 +79,7 @@ void writer::learned(const entity_ref& entity, std::uint64_t incarnation, std::u
 void writer::post(letter mail) {
   {
     std::lock_guard lock{mutex_};
-    if (!closed_) {
+    if (!closed_ || std::holds_alternative<owned_shard>(mail)) { // those wait for a new thread
       inbox_.push_back(std::move(mail));
       if (inbox_.size() == wake_at_) // later ones find it awake or about to be
         mail_.notify_one();
@@ -85,15 +89,19 @@ void writer::post(letter mail) {
   if (auto* c = std::get_if<commit_ptr>(&mail))
     tell_refusal(std::move(*c), commit_failure::unavailable, "the store has stopped");
   else if (auto* l = std::get_if<std::unique_ptr<queued_load>>(&mail))
-    (*l)->done(error{errc::unavailable, "the store has stopped: try again", {}});
+    (*l)->answer(error{errc::unavailable, "the store has stopped: try again", {}});
+  else if (auto* f = std::get_if<farewell>(&mail))
+    f->done(error{errc::unavailable, "the store has stopped", {}});
 }
 
 void writer::run() {
   while (wait_for_mail()) {
+    give_up_what_is_done();
     while (!queue_.empty() && !out_of_patience()) {
       gather();
       round();
       collect_mail();
+      give_up_what_is_done();
     }
   }
   refuse_everything();
@@ -160,7 +168,26 @@ void writer::refuse_everything() {
     for (auto& c : rest.commits)
       refuse(std::move(c), commit_failure::unavailable, "the store is stopping");
     for (auto& l : rest.loads)
-      l->done(error{errc::unavailable, "the store is stopping: try again", {}});
+      l->answer(error{errc::unavailable, "the store is stopping: try again", {}});
+  }
+  for (auto& f : std::exchange(leaving_, {}))
+    f.done(error{errc::unavailable, "the store is stopping", {}});
+}
+
+/// Shards that are to leave do so behind the last commit of theirs, in doubt or not: what comes
+/// later is refused as fenced.
+void writer::give_up_what_is_done() {
+  for (auto& f : std::exchange(leaving_, {})) {
+    auto& head = heads_.at(f.shard);
+    if (!head.owned) {
+      f.done(error{errc::moved, "another node has taken the shard", {}});
+    } else if (queue_.holds(f.shard)) {
+      leaving_.push_back(std::move(f));
+    } else {
+      head.owned = false;
+      f.done(shard_grant{f.shard, static_cast<std::int64_t>(head.epoch),
+                         static_cast<std::int64_t>(head.position), std::string{view(head.hash)}});
+    }
   }
 }
 
@@ -171,6 +198,8 @@ void writer::file(letter& mail) {
     queue_.push(std::move(*l));
   } else if (auto* s = std::get_if<owned_shard>(&mail)) {
     heads_.at(s->shard) = {true, s->epoch, s->head_position, chain::to_digest(s->head_hash)};
+  } else if (auto* f = std::get_if<farewell>(&mail)) {
+    leaving_.push_back(std::move(*f));
   } else {
     const auto& read = std::get<lesson>(mail);
     auto* entry = book_.find(read.entity);
@@ -191,7 +220,7 @@ void writer::round() {
     // refused by the incarnation.
     const auto& head = heads_[shard_of(load->entity)];
     if (!head.owned) {
-      load->done(error{errc::unavailable, "this node does not own the entity's shard", {}});
+      load->answer(error{errc::unavailable, "this node does not own the entity's shard", {}});
       continue;
     }
     book_.at(load->entity) = {load->incarnation, head.epoch, 0, false, false};
@@ -215,8 +244,11 @@ void writer::round() {
                ? "this node does not own the shard"
                : "an earlier commit of this host failed, or this is not the next one");
   }
-  if (!going.empty())
-    deliver(std::move(going));
+  if (going.empty())
+    return;
+  if (how_.before_batch)
+    how_.before_batch(index_);
+  deliver(std::move(going));
 }
 
 /// Whether the commit is the next one of its entity's present host, in a shard that we own. Takes
@@ -250,15 +282,13 @@ void writer::refuse(commit_ptr c, commit_failure why, const std::string& message
 }
 
 void writer::tell_refusal(commit_ptr c, commit_failure why, const std::string& message) {
-  queued_bytes_.fetch_sub(static_cast<std::int64_t>(c->bytes), std::memory_order_relaxed);
   switch (why) {
     case commit_failure::rejected: how_.probe->commit_rejected(); break;
     case commit_failure::superseded: how_.probe->commit_superseded(); break;
     case commit_failure::fenced: how_.probe->commit_fenced(1); break;
     case commit_failure::unavailable: break;
   }
-  if (c->listener != nullptr)
-    c->listener->failed(c->what.seq, {why, message});
+  c->failed({why, message});
 }
 
 } // namespace rahat::pg

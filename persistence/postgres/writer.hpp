@@ -6,6 +6,8 @@
 #include "persistence/postgres/options.hpp"
 #include "persistence/postgres/seq_book.hpp"
 #include "persistence/postgres/work_queue.hpp"
+#include "runtime/ports/shard_store.hpp"
+#include "runtime/ports/worker_thread.hpp"
 
 #include <array>
 #include <atomic>
@@ -16,7 +18,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <variant>
 #include <vector>
 
@@ -31,6 +32,7 @@ public:
   /// caller of the load.
   using load_reader = std::function<void(std::unique_ptr<queued_load>)>;
   using fenced_listener = std::function<void(std::vector<shard_id>)>;
+  using grant_callback = std::function<void(std::variant<shard_grant, error>)>;
 
   writer(const store_options& how, unsigned index, load_reader read, fenced_listener fenced);
   ~writer(); // stops
@@ -41,10 +43,17 @@ public:
   /// Connects (throws what open_session throws) and starts the thread.
   void start();
 
+  /// The thread, for its owner, who may start it again after a death.
+  part as_part();
+
   /// Lands what is queued for at most `stop_patience`, fails the rest as unavailable and joins.
   void stop();
 
   void adopt(const std::vector<owned_shard>& shards);
+
+  /// Disowns the shard once nothing of it is queued; see shard_store.
+  void give_up(shard_id shard, grant_callback done);
+
   void push(commit c, std::shared_ptr<commit_listener> listener);
   void push(std::unique_ptr<queued_load> load);
 
@@ -63,7 +72,12 @@ private:
     std::uint64_t incarnation = 0;
     std::uint64_t seq = 0;
   };
-  using letter = std::variant<commit_ptr, std::unique_ptr<queued_load>, owned_shard, lesson>;
+  struct farewell { // a shard that is to be given up
+    shard_id shard = 0;
+    grant_callback done;
+  };
+  using letter =
+      std::variant<commit_ptr, std::unique_ptr<queued_load>, owned_shard, lesson, farewell>;
 
   struct chain_head {
     bool owned = false;
@@ -72,13 +86,19 @@ private:
     digest hash{};
   };
 
-  enum class verdict { committed, fenced, guilty, stopping };
+  /// Deadly: the server's process ended each time it was given the batch.
+  enum class verdict { committed, fenced, guilty, deadly, stopping };
   struct answer {
     verdict what = verdict::committed;
     std::string message;
     std::vector<shard_id> shards; // of `fenced`
   };
 
+  void live(bool again);
+  void die();
+  void recover();
+  void adopt_what_came();
+  void read_heads_again();
   void run();
   bool wait_for_mail();
   void file(letter& mail);
@@ -89,6 +109,8 @@ private:
   bool may_go(const queued_commit& c);
   commit_failure reason_not_to_go(const queued_commit& c) const;
   void deliver(group commits);
+  void divide(group& commits, std::size_t parts, const std::string& why,
+              std::vector<group>& waiting);
   void drop_lost(group& commits);
   void landed(group& commits);
   void refuse(commit_ptr c, commit_failure why, const std::string& message);
@@ -97,12 +119,15 @@ private:
   answer attempt(group& commits);
   void place(const group& commits);
   std::optional<answer> resolve(bool in_doubt);
+  answer deadly(const group& commits, const std::string& message);
   answer fence_all(const std::string& message);
   void fence(const std::vector<shard_id>& shards);
   bool pause(unsigned tries);
+  bool wait(std::chrono::milliseconds time);
   void gather();
   bool out_of_patience();
   void collect_mail();
+  void give_up_what_is_done();
   std::string fault_of(const commit& c) const;
 
   const store_options& how_;
@@ -116,15 +141,15 @@ private:
   std::vector<letter> inbox_;
   std::size_t wake_at_ = 1; // letters at which the thread wants to be told
   bool stopping_ = false;
-  bool closed_ = false; // the thread takes no more mail: it is refused at once
+  bool closed_ = false; // no thread takes mail: it is refused at once
   std::chrono::steady_clock::time_point stop_by_;
 
   std::atomic<std::int64_t> queued_bytes_{0};
 
   // The thread's own.
-  std::thread thread_;
   commit_link link_;
   work_queue queue_;
+  std::vector<farewell> leaving_; // wait until nothing of their shard is queued
   seq_book book_;
   std::array<chain_head, shard_count> heads_;
   std::size_t last_round_ = 0; // commits in it, at most longest_wanted
@@ -132,6 +157,8 @@ private:
   std::vector<placed_commit> placed_;
   std::vector<head_move> moves_;
   std::int64_t batch_id_ = 0;
+
+  worker_thread thread_; // last: it uses the rest
 };
 
 } // namespace rahat::pg

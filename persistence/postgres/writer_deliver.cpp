@@ -18,6 +18,10 @@ namespace {
 constexpr std::chrono::milliseconds first_pause{10};
 constexpr std::chrono::milliseconds longest_pause{1'000};
 
+/// A new connection has to live for that long without the batch that lost two before it: else it is
+/// the server, or whoever ends its sessions, and not the batch.
+constexpr std::chrono::milliseconds calm{100};
+
 } // namespace
 
 /// Lands the group, in halves where it must be (R6): the guilty commit ends alone.
@@ -37,17 +41,10 @@ void writer::deliver(group commits) {
         fence(said.shards);
         waiting.push_back(std::move(now)); // without those of the fenced shards: drop_lost
         break;
-      case verdict::guilty:
-        if (now.size() == 1) {
-          refuse(std::move(now.front()), commit_failure::rejected, said.message);
-        } else {
-          how_.probe->batch_split();
-          const auto middle = now.begin() + static_cast<std::ptrdiff_t>(now.size() / 2);
-          group second{std::make_move_iterator(middle), std::make_move_iterator(now.end())};
-          now.erase(middle, now.end());
-          waiting.push_back(std::move(second));
-          waiting.push_back(std::move(now));
-        }
+      case verdict::guilty: divide(now, 2, said.message, waiting); break;
+      case verdict::deadly:
+        // Not in halves: each further loss may cost a whole server its crash recovery.
+        divide(now, now.size(), said.message, waiting);
         break;
       case verdict::stopping:
         waiting.push_back(std::move(now));
@@ -57,6 +54,23 @@ void writer::deliver(group commits) {
                    "the database is away and the store is stopping");
         return;
     }
+  }
+}
+
+/// A batch with a commit in it that cannot land: goes on in so many parts, in order. A commit that
+/// stands alone is the guilty one.
+void writer::divide(group& commits, std::size_t parts, const std::string& why,
+                    std::vector<group>& waiting) {
+  if (commits.size() == 1) {
+    refuse(std::move(commits.front()), commit_failure::rejected, why);
+    return;
+  }
+  how_.probe->batch_split();
+  const auto size = commits.size();
+  for (auto part = parts; part > 0; --part) { // the last of `waiting` is next
+    const auto from = commits.begin() + static_cast<std::ptrdiff_t>(size * (part - 1) / parts);
+    waiting.emplace_back(std::make_move_iterator(from), std::make_move_iterator(commits.end()));
+    commits.erase(from, commits.end());
   }
 }
 
@@ -82,12 +96,8 @@ void writer::landed(group& commits) {
     head.position = m.position;
     head.hash = m.hash;
   }
-  for (std::size_t i = 0; i < commits.size(); ++i) {
-    auto& c = *commits[i];
-    queued_bytes_.fetch_sub(static_cast<std::int64_t>(c.bytes), std::memory_order_relaxed);
-    if (c.listener != nullptr)
-      c.listener->committed(c.what.seq, placed_[i].position);
-  }
+  for (std::size_t i = 0; i < commits.size(); ++i)
+    commits[i]->landed(placed_[i].position);
 }
 
 /// Gives each commit its place: positions and links on top of the heads as committed.
@@ -117,6 +127,7 @@ writer::answer writer::attempt(group& commits) {
   encoder_.encode(moves_, placed_);
   batch_id_ = batch_id_ == std::numeric_limits<std::int64_t>::max() ? 1 : batch_id_ + 1;
   const auto began = how_.time->steady();
+  unsigned losses = 0;
   for (unsigned tries = 0;; ++tries) {
     if (!link_.open()) {
       if (auto said = resolve(false))
@@ -145,6 +156,14 @@ writer::answer writer::attempt(group& commits) {
         log::warning("writer_connection_lost", {{"writer", index_}, {"error", why.message}});
         if (auto said = resolve(true))
           return *said;
+        if (++losses >= limits::batch_losses)
+          return deadly(commits, why.message);
+        if (losses < limits::batch_losses - 1)
+          break;
+        if (!wait(calm))
+          return {verdict::stopping, why.message, {}};
+        if (!link_.answers())
+          losses = 0;
         break;
       }
       case failure_class::again:
@@ -182,6 +201,18 @@ std::optional<writer::answer> writer::resolve(bool in_doubt) {
   }
 }
 
+/// The server takes connections, and loses each one that is given this batch.
+writer::answer writer::deadly(const group& commits, const std::string& message) {
+  log::error("batch_ends_connections", {{"writer", index_},
+                                        {"commits", commits.size()},
+                                        {"entity", commits.front()->what.entity.str()},
+                                        {"error", message}});
+  return {verdict::deadly,
+          "Postgres ended the connection " + std::to_string(limits::batch_losses) +
+              " times while it stored this: " + message,
+          {}};
+}
+
 writer::answer writer::fence_all(const std::string& message) {
   answer said{verdict::fenced, message, {}};
   for (shard_id s = 0; s < shard_count; ++s)
@@ -208,14 +239,17 @@ void writer::fence(const std::vector<shard_id>& shards) {
 bool writer::pause(unsigned tries) {
   const auto most = std::min(longest_pause, first_pause * (1u << std::min(tries, 10u)));
   const auto half = most.count() / 2;
-  const auto wait = std::chrono::milliseconds{
+  return wait(std::chrono::milliseconds{
       half +
-      static_cast<std::int64_t>(how_.chance->number() % static_cast<std::uint64_t>(half + 1))};
+      static_cast<std::int64_t>(how_.chance->number() % static_cast<std::uint64_t>(half + 1))});
+}
+
+bool writer::wait(std::chrono::milliseconds time) {
   std::unique_lock lock{mutex_};
   if (!stopping_)
-    mail_.wait_for(lock, wait, [this] { return stopping_; });
+    mail_.wait_for(lock, time, [this] { return stopping_; });
   else if (how_.time->steady() < stop_by_)
-    mail_.wait_until(lock, std::min(stop_by_, how_.time->steady() + wait), [] { return false; });
+    mail_.wait_until(lock, std::min(stop_by_, how_.time->steady() + time), [] { return false; });
   return !stopping_ || how_.time->steady() < stop_by_;
 }
 

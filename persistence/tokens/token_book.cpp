@@ -1,5 +1,8 @@
 #include "persistence/tokens/token_book.hpp"
 
+#include "persistence/embedded/conninfo.hpp"
+#include "runtime/telemetry/log.hpp"
+
 #include <fcntl.h>
 #include <unistd.h>
 #include <algorithm>
@@ -10,6 +13,7 @@
 #include <mutex>
 #include <pqxx/pqxx>
 #include <stdexcept>
+#include <utility>
 
 namespace rahat {
 
@@ -47,20 +51,105 @@ void write_secret(const std::string& file, const std::string& text) {
     throw std::runtime_error("cannot write " + file + ": " + std::strerror(errno));
 }
 
+constexpr int silent_ms = 5'000;
+
+/// Changes with each row that comes, goes or is revoked, whatever the clocks of the nodes say.
+constexpr const char* state_sql =
+    "SELECT concat_ws(' ', count(*), count(revoked_us), max(created_us), max(revoked_us))"
+    " FROM token";
+
+constexpr const char* owners_sql =
+    "SELECT encode(hash, 'hex'), user_name, role FROM token WHERE revoked_us IS NULL";
+
+digest digest_of_hex(const std::string& text) {
+  digest out{};
+  for (std::size_t i = 0; i < out.size() && 2 * i + 1 < text.size(); ++i)
+    out[i] = static_cast<std::uint8_t>(std::stoi(text.substr(2 * i, 2), nullptr, 16));
+  return out;
+}
+
 } // namespace
 
 token_book::token_book(std::string service_conninfo, const clock& time, random& dice)
     : conninfo_(std::move(service_conninfo)), time_(time), dice_(dice) {
-  pqxx::connection connection{conninfo_};
-  pqxx::read_transaction read{connection};
-  for (auto row : read.exec("SELECT encode(hash, 'hex'), user_name, role FROM token"
-                            " WHERE revoked_us IS NULL")) {
-    auto text = row[0].as<std::string>();
-    digest hash{};
-    for (std::size_t i = 0; i < hash.size() && 2 * i + 1 < text.size(); ++i)
-      hash[i] = static_cast<std::uint8_t>(std::stoi(text.substr(2 * i, 2), nullptr, 16));
-    owners_[hash] = {row[1].as<std::string>(), row[2].as<std::string>()};
+  refresh();
+}
+
+token_book::~token_book() {
+  stop();
+}
+
+/// A server that has gone silent must not hold up the end of the node.
+pqxx::connection_base& token_book::reading_connection() {
+  if (!reading_) {
+    auto text = with_keepalives(conninfo_, silent_ms);
+    auto options = parse_conninfo(text)["options"] + " -c statement_timeout=" +
+                   std::to_string(silent_ms) + " -c TimeZone=UTC";
+    reading_ = std::make_shared<pqxx::connection>(with_field(text, "options", options));
   }
+  return *reading_;
+}
+
+bool token_book::refresh() {
+  std::lock_guard changing{changing_};
+  try {
+    pqxx::nontransaction read{reading_connection()};
+    // Taken before the rows: what changes between the two makes the next reading read again.
+    auto state = read.exec1(state_sql)[0].as<std::string>();
+    if (state == state_)
+      return false;
+    owners found;
+    for (auto row : read.exec(owners_sql))
+      found[digest_of_hex(row[0].as<std::string>())] = {row[1].as<std::string>(),
+                                                        row[2].as<std::string>()};
+    state_ = std::move(state);
+    std::unique_lock lock{mutex_};
+    owners_.swap(found);
+    return true;
+  } catch (...) {
+    reading_.reset();
+    throw;
+  }
+}
+
+void token_book::run() {
+  bool told = false; // one line a disturbance
+  std::unique_lock lock{ending_mutex_};
+  while (!wake_.wait_for(lock, refresh_every, [this] { return ending_; })) {
+    lock.unlock();
+    try {
+      refresh();
+      told = false;
+    } catch (const std::exception& e) {
+      if (!std::exchange(told, true))
+        log::warning("tokens_not_read", {{"reason", std::string_view{e.what()}}});
+    }
+    lock.lock();
+  }
+}
+
+part token_book::as_part() {
+  const auto start = [this](death_notice died) {
+    if (!thread_.running()) {
+      {
+        std::lock_guard lock{ending_mutex_};
+        ending_ = false;
+      }
+      thread_.start([this] { run(); });
+    }
+    thread_.watch(std::move(died));
+  };
+  return {"tokens", "tokens", start, [this] { stop(); },
+          [this] { return std::to_string(size()) + " tokens"; }};
+}
+
+void token_book::stop() {
+  {
+    std::lock_guard lock{ending_mutex_};
+    ending_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
 }
 
 std::optional<token_owner> token_book::owner_of(std::string_view token) const {
@@ -88,6 +177,7 @@ std::variant<std::string, error> token_book::create(const std::string& user,
   dice_.fill(bytes.data(), bytes.size());
   auto token = std::string{prefix} + hex({bytes.data(), bytes.size()});
   auto hash = sha256(token);
+  std::lock_guard changing{changing_};
   try {
     pqxx::connection connection{conninfo_};
     pqxx::work work{connection};

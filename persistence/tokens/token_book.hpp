@@ -3,15 +3,25 @@
 #include "runtime/decider/error.hpp"
 #include "runtime/decider/id.hpp"
 #include "runtime/ports/clock.hpp"
+#include "runtime/ports/part.hpp"
 #include "runtime/ports/random.hpp"
+#include "runtime/ports/worker_thread.hpp"
 
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <variant>
+
+namespace pqxx {
+class connection_base;
+}
 
 namespace rahat {
 
@@ -21,15 +31,29 @@ struct token_owner {
 };
 
 /// The access tokens of the installation. Postgres holds only their SHA-256; this book answers from
-/// memory. Thread-safe; `create` blocks on the database, so it belongs on a thread that may wait.
+/// memory, and a thread of its own keeps that like the table: what another node makes or revokes
+/// holds here within `refresh_every` and a reading. While the database is away the book stays as it
+/// was. Thread-safe; `create` and `refresh` block on the database, so they belong on a thread that
+/// may wait.
 class token_book {
 public:
   /// Names longer than this are refused.
   static constexpr std::size_t max_user_bytes = 64;
   static constexpr std::size_t max_tokens = 100'000;
+  static constexpr std::chrono::milliseconds refresh_every{1'000};
 
   /// Reads all valid tokens. Throws pqxx's errors.
   token_book(std::string service_conninfo, const clock& time, random& dice);
+  ~token_book(); // stops
+
+  /// The thread that refreshes, for its owner, who starts it.
+  part as_part();
+
+  /// Ends that thread; waits for a reading that is under way, which takes seconds at most.
+  void stop();
+
+  /// Reads the table again if it is not as it was; whether it did. Throws pqxx's errors.
+  bool refresh();
 
   /// Whose token it is. Lock-shared, no I/O; called for each request.
   std::optional<token_owner> owner_of(std::string_view token) const;
@@ -44,11 +68,25 @@ public:
   std::size_t size() const;
 
 private:
+  using owners = std::map<digest, token_owner>;
+
+  void run();
+  pqxx::connection_base& reading_connection();
+
   const std::string conninfo_;
   const clock& time_;
   random& dice_;
-  mutable std::shared_mutex mutex_;
-  std::map<digest, token_owner> owners_;
+  mutable std::shared_mutex mutex_; // guards the next one
+  owners owners_;
+
+  std::mutex changing_; // guards the next two; a token that was just made is not read away
+  std::string state_;   // of the table, when it was read
+  std::shared_ptr<pqxx::connection_base> reading_;
+
+  std::mutex ending_mutex_; // guards the next one
+  bool ending_ = false;
+  std::condition_variable wake_;
+  worker_thread thread_; // last: it uses the rest
 };
 
 } // namespace rahat

@@ -39,7 +39,7 @@ TEST_P(store_faults_hidden, a_connection_lost_before_the_commit) {
 }
 
 TEST_P(store_faults_hidden, a_connection_lost_again_and_again) {
-  expect_unnoticed(fault::fail_before_commit, 3);
+  expect_unnoticed(fault::fail_before_commit, 2); // a third loss is held against the batch
 }
 
 TEST_P(store_faults_hidden, a_reply_lost_after_the_commit) {
@@ -87,6 +87,60 @@ TEST_P(store_faults, a_poisoned_commit_is_found_behind_a_lost_connection) {
   EXPECT_FALSE(good.ear->all()[1].refusal);
   ASSERT_TRUE(bad.ear->all()[0].refusal);
   EXPECT_EQ(bad.ear->all()[0].refusal->why, commit_failure::rejected);
+}
+
+/// Nobody waits for ever for a commit that kills whoever stores it (R6, R7).
+TEST_P(store_faults, a_commit_that_ends_every_connection_is_rejected_alone) {
+  auto bad = start(fresh_in(34));
+  land(bad, next(bad));
+  std::vector<host> good;
+  for (shard_id shard : std::initializer_list<shard_id>{34, 34, 35, 36})
+    good.push_back(start(fresh_in(shard)));
+  under_test().deadly(bad.entity);
+  for (int round = 0; round < 3; ++round) // before, in between and behind it, in order
+    for (auto& h : good) {
+      send(h, next(h));
+      if (round < 2 && &h == &good[1])
+        send(bad, next(bad));
+    }
+  for (auto& h : good) {
+    ASSERT_TRUE(wait_heard(h, 3));
+    for (auto& heard : h.ear->all())
+      EXPECT_FALSE(heard.refusal) << heard.refusal->message;
+    EXPECT_EQ(history(h.entity).size(), 3u);
+  }
+  ASSERT_TRUE(wait_heard(bad, 3));
+  auto heard = bad.ear->all();
+  ASSERT_TRUE(heard[1].refusal && heard[2].refusal);
+  EXPECT_EQ(heard[1].refusal->why, commit_failure::rejected) << heard[1].refusal->message;
+  EXPECT_EQ(heard[2].refusal->why, commit_failure::superseded);
+  EXPECT_EQ(history(bad.entity).size(), 1u);
+  EXPECT_TRUE(fenced_shards().empty());
+}
+
+/// Whatever comes next is not held responsible for what others have lost.
+TEST_P(store_faults, lost_connections_are_counted_batch_by_batch) {
+  auto h = start(fresh_in(37));
+  for (int n = 0; n < 4; ++n) {
+    under_test().inject(fault::fail_before_commit, 2);
+    land(h, next(h));
+  }
+  EXPECT_EQ(history(h.entity).size(), 4u);
+}
+
+TEST_P(store_faults, a_server_that_is_away_between_losses_is_waited_for) {
+  auto h = start(fresh_in(38));
+  land(h, next(h));
+  under_test().inject(fault::fail_before_commit, 2);
+  send(h, next(h));
+  under_test().server_away();
+  until([&] { return under_test().drive() != store_under_test::progress::stepped; });
+  under_test().server_back();
+  ASSERT_TRUE(wait_heard(h, 2));
+  auto heard = h.ear->all()[1];
+  if (heard.refusal) { // a store may give up, but blames nobody
+    EXPECT_EQ(heard.refusal->why, commit_failure::unavailable) << heard.refusal->message;
+  }
 }
 
 TEST_P(store_faults, a_shard_taken_while_the_reply_was_lost_is_fenced) {

@@ -48,6 +48,7 @@ public:
     }
   }
 
+  void deadly(const entity_ref& entity) override { twin_->faults().deadly(entity); }
   void server_away() override { twin_->faults().down(); }
   void server_back() override { twin_->faults().heal(); }
   void advance_days(int days) override { clock_.advance_us(days * day_us); }

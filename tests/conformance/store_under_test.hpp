@@ -51,6 +51,10 @@ public:
   /// Only subjects of `store_faults` are asked.
   virtual void inject(fault what, std::uint32_t batches);
 
+  /// From now on the server's process dies whenever it stores a row of this entity; the server
+  /// itself goes on. Only subjects of `store_faults` are asked.
+  virtual void deadly(const entity_ref& entity);
+
   /// The server is out of reach until `server_back`. Only subjects of `store_faults` are asked.
   virtual void server_away();
   virtual void server_back();

@@ -24,6 +24,10 @@ void store_under_test::inject(fault, std::uint32_t) {
   throw cannot("make batches fail");
 }
 
+void store_under_test::deadly(const entity_ref&) {
+  throw cannot("die of an entity's rows");
+}
+
 void store_under_test::server_away() {
   throw cannot("lose its server");
 }

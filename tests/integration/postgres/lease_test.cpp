@@ -1,5 +1,6 @@
 #include "persistence/lease/node_lease.hpp"
 
+#include "persistence/embedded/data_folder.hpp"
 #include "persistence/lease/node_identity.hpp"
 #include "tests/support/pg_fixture.hpp"
 
@@ -35,6 +36,16 @@ uuid node_number(std::uint8_t n) {
   return id;
 }
 
+/// A node of a cluster: it joins.
+enrolment paper(std::uint8_t n) {
+  enrolment who;
+  who.node = node_number(n);
+  who.name = "node-" + std::to_string(n);
+  who.address = "10.0.0." + std::to_string(n);
+  who.port = 7400;
+  return who;
+}
+
 class lease : public testing::Test {
 protected:
   lease() {
@@ -55,7 +66,21 @@ protected:
 
   bool runs(const lease_terms& terms = quick) {
     return ask("SELECT lease_runs(lease_until, interval '" + std::to_string(terms.ttl.count()) +
-               " ms') FROM cluster_member") == "t";
+               " ms') FROM cluster_member WHERE node_uuid = '" + node.str() + "'") == "t";
+  }
+
+  /// As another member does, which judges by the database alone.
+  bool declare_dead(std::int64_t incarnation) {
+    run("INSERT INTO cluster_member (node_uuid, incarnation, name, status, lease_until) VALUES ('" +
+        node_number(9).str() +
+        "', 1, 'judge', 'up', clock_timestamp() + interval '300 ms') ON CONFLICT (node_uuid)"
+        " DO UPDATE SET lease_until = excluded.lease_until");
+    return ask("SELECT cluster_declare_dead_v1('" + node_number(9).str() + "', 1, m.node_uuid, " +
+               std::to_string(incarnation) +
+               ", 'lapsed', (extract(epoch FROM m.lease_until) * 1000000)::bigint, v.version,"
+               " interval '300 ms', interval '6 s') FROM cluster_member m, cluster_view v"
+               " WHERE m.node_uuid = '" +
+               node.str() + "'") == "dead";
   }
 
   lease_callbacks watch() {
@@ -69,11 +94,86 @@ protected:
 };
 
 TEST_F(lease, each_start_of_a_node_is_a_new_incarnation_and_a_new_view) {
-  EXPECT_EQ(register_node(db.service, node, "alpha").incarnation, 1);
-  EXPECT_EQ(register_node(db.service, node, "alpha").incarnation, 2);
-  EXPECT_EQ(register_node(db.service, node_number(2), "beta").incarnation, 1);
+  EXPECT_EQ(register_node(db.service, paper(1)).incarnation, 1);
+  EXPECT_EQ(register_node(db.service, paper(1)).incarnation, 2);
+  EXPECT_EQ(register_node(db.service, paper(2)).incarnation, 1);
   EXPECT_EQ(ask("SELECT version FROM cluster_view"), "4");
-  EXPECT_EQ(ask("SELECT count(*) FROM cluster_member WHERE status = 'up'"), "2");
+  EXPECT_EQ(ask("SELECT count(*) FROM cluster_member WHERE status = 'joining'"), "2");
+}
+
+TEST_F(lease, a_node_that_is_alone_is_up_at_once) {
+  register_node(db.service, node, "alpha");
+  EXPECT_EQ(ask("SELECT status FROM cluster_member"), "up");
+}
+
+TEST_F(lease, the_data_folder_remembers_incarnations_that_the_database_has_forgotten) {
+  test::scratch_folder data;
+  EXPECT_EQ(register_node(db.service, data.path(), paper(1)).incarnation, 1);
+  EXPECT_EQ(register_node(db.service, data.path(), paper(1)).incarnation, 2);
+  run("DELETE FROM cluster_member"); // restored from before this node's first start
+  EXPECT_EQ(register_node(db.service, data.path(), paper(1)).incarnation, 3);
+  EXPECT_EQ(read_small_file(data.path() / "incarnation"), "3\n");
+  write_file_durably(data.path() / "incarnation", "three\n");
+  EXPECT_THROW(register_node(db.service, data.path(), paper(1)), lease_error);
+}
+
+TEST_F(lease, a_refusal_says_what_to_do) {
+  register_node(db.service, paper(1));
+  auto other = paper(2);
+  other.key_check = "x";
+  try {
+    run("UPDATE cluster_view SET key_check = 'y'");
+    register_node(db.service, other);
+    FAIL() << "another master key was taken";
+  } catch (const lease_error& error) {
+    EXPECT_STREQ(error.what(),
+                 "this node has another master key than the cluster: give it the master key of the "
+                 "others (trust.master_key, or their master.key file)");
+  }
+}
+
+TEST_F(lease, a_joining_node_renews) {
+  const auto me = register_node(db.service, paper(1), quick);
+  node_lease held{db.service, me, now, quick, watch()};
+  held.start();
+  for (const char* status : {"joining", "up", "leaving"}) {
+    run("UPDATE cluster_member SET status = '" + std::string{status} +
+        "', lease_until = clock_timestamp()");
+    EXPECT_TRUE(eventually([&] {
+      held.beat();
+      return runs() && held.valid();
+    })) << status;
+  }
+  EXPECT_EQ(end, lease_end::none);
+}
+
+TEST_F(lease, reads_its_own_dead_row_and_ends) {
+  const auto me = register_node(db.service, paper(1), quick);
+  node_lease held{db.service, me, now, quick, watch()};
+  held.start();
+  ASSERT_TRUE(held.wait_valid(patience));
+  run("UPDATE cluster_member SET status = 'dead'"); // by votes: its lease runs
+  EXPECT_TRUE(eventually([&] {
+    held.beat();
+    return end == lease_end::declared_dead;
+  }));
+  EXPECT_FALSE(held.valid());
+}
+
+TEST_F(lease, says_since_when_it_is_steady_and_where_the_databases_clock_stands) {
+  const auto me = register_node(db.service, node, "alpha", quick);
+  node_lease held{db.service, me, now, quick};
+  EXPECT_EQ(held.steady_since_us(), std::nullopt);
+  held.start();
+  ASSERT_TRUE(held.wait_valid(patience));
+  const rahat::lease& port = held;
+  const auto since = port.steady_since_us();
+  ASSERT_TRUE(since);
+  const auto boot = std::chrono::duration_cast<std::chrono::microseconds>(read_boot_clock());
+  EXPECT_LE(*since, boot.count());
+  const auto database =
+      std::stoll(ask("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"));
+  EXPECT_NEAR(static_cast<double>(database - boot.count() - port.clock_offset_us()), 0, 1e6);
 }
 
 TEST_F(lease, it_is_held_and_renewed_as_long_as_the_heart_beats) {
@@ -113,15 +213,15 @@ TEST_F(lease, a_node_that_reads_its_own_death_stops_for_good) {
   node_lease held{db.service, me, now, quick, watch()};
   held.start();
   ASSERT_TRUE(held.wait_valid(patience));
-  EXPECT_FALSE(declare_dead(db.service, node, 1, quick)) << "its lease runs";
-  ASSERT_TRUE(eventually([&] { return declare_dead(db.service, node, 1, quick); }));
+  EXPECT_FALSE(declare_dead(1)) << "its lease runs";
+  ASSERT_TRUE(eventually([&] { return declare_dead(1); }));
   held.beat();
   ASSERT_TRUE(eventually([&] {
     held.beat();
     return end == lease_end::declared_dead;
   }));
   EXPECT_FALSE(held.valid());
-  EXPECT_FALSE(declare_dead(db.service, node, 1, quick)) << "once";
+  EXPECT_FALSE(declare_dead(1)) << "once";
   EXPECT_EQ(ask("SELECT version FROM cluster_view"), "3") << "start and death, nothing else";
 }
 
@@ -184,7 +284,7 @@ TEST_F(lease, a_lease_far_ahead_counts_as_lapsed) {
   EXPECT_TRUE(runs());
   run("UPDATE cluster_member SET lease_until = clock_timestamp() + interval '1 hour'");
   EXPECT_FALSE(runs()) << "the server's clock was set back";
-  EXPECT_TRUE(declare_dead(db.service, node, 1, quick));
+  EXPECT_TRUE(declare_dead(1));
 }
 
 TEST_F(lease, an_orderly_end_is_seen_at_once) {
@@ -196,6 +296,9 @@ TEST_F(lease, an_orderly_end_is_seen_at_once) {
   EXPECT_FALSE(held.valid());
   EXPECT_FALSE(runs());
   EXPECT_EQ(ask("SELECT status FROM cluster_member"), "left");
+  EXPECT_EQ(ask("SELECT version FROM cluster_view"), "3") << "start and end";
+  node_lease again{db.service, me, now, quick};
+  EXPECT_TRUE(again.release()) << "it has left already";
 }
 
 TEST_F(lease, stopping_does_not_wait_for_a_frozen_database) {

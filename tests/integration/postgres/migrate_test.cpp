@@ -133,4 +133,47 @@ TEST_F(migrate_to, the_binarys_own_steps_build_the_whole_schema) {
   EXPECT_EQ(ask(db.service, "SELECT version FROM cluster_view"), "1");
 }
 
+/// Migration 0005 on the tables of a node of the release before, which goes on working beside it.
+TEST_F(migrate_to, members_and_shards_of_the_release_before_live_on_beside_the_cluster) {
+  auto steps = built_in_migrations();
+  ASSERT_GE(steps.size(), 5u);
+  const std::vector<migration> before{steps.begin(), steps.begin() + 4};
+  const std::vector<migration> cluster{steps.begin(), steps.begin() + 5};
+  migrate(db.owner, before);
+  const std::string node = "00000000-0000-0000-0000-000000000001";
+  const auto registers = [&](int incarnation) { // as that release does
+    return "INSERT INTO cluster_member AS m (node_uuid, incarnation, name, status, lease_until)"
+           " VALUES ('" +
+           node + "', " + std::to_string(incarnation) +
+           ", 'old', 'up', clock_timestamp() + interval '3 s') ON CONFLICT (node_uuid) DO UPDATE"
+           " SET incarnation = excluded.incarnation, status = 'up',"
+           " lease_until = excluded.lease_until RETURNING incarnation";
+  };
+  ask(db.service, registers(1));
+  pqxx::connection owner{db.owner};
+  pqxx::nontransaction{owner}.exec0("UPDATE shard SET owner = '" + node +
+                                    "', incarnation = 1, epoch = 7, generation = '\\x02'");
+  const std::string file = "SELECT pg_relation_filenode('shard')";
+  const auto written = ask(db.owner, file);
+  pqxx::connection old{db.service}; // a reader whose snapshot is older than the migration
+  {
+    pqxx::transaction<pqxx::isolation_level::repeatable_read> snapshot{old};
+    snapshot.exec("SELECT count(*) FROM schema_migration");
+    EXPECT_EQ(migrate(db.owner, cluster), 1);
+    EXPECT_EQ(snapshot.exec1("SELECT count(*) FROM shard WHERE epoch = 7")[0].as<int>(), 256);
+    EXPECT_EQ(snapshot.exec1("SELECT count(*) FROM cluster_member")[0].as<int>(), 1);
+  }
+  EXPECT_EQ(ask(db.owner, file), written) << "the table was written anew";
+  EXPECT_EQ(ask(db.service, registers(2)), "2");
+  EXPECT_EQ(ask(db.service, "SELECT status || address || build_level FROM cluster_member"), "up1");
+  EXPECT_EQ(ask(db.service,
+                "UPDATE cluster_member SET lease_until = clock_timestamp() +"
+                " interval '3 s' WHERE status = 'up' RETURNING incarnation"),
+            "2");
+  EXPECT_EQ(ask(db.service, "SELECT count(*) FROM cluster_vote"), "0");
+  EXPECT_EQ(ask(db.service,
+                "SELECT epoch FROM shard_take_v1(5, '" + node + "', 2, '\\x02', interval '3 s')"),
+            "8");
+}
+
 } // namespace

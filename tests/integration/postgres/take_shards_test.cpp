@@ -45,6 +45,23 @@ protected:
 
   node_identity start(std::uint8_t n) { return register_node(db.service, node_number(n), "node"); }
 
+  /// A member that is not alone, so that it bears another one beside it.
+  node_identity member(std::uint8_t n) {
+    enrolment who;
+    who.node = node_number(n);
+    who.name = "node";
+    who.address = "10.0.0.1";
+    const auto me = register_node(db.service, who);
+    run("UPDATE cluster_member SET status = 'up' WHERE node_uuid = '" + me.node.str() + "'");
+    return me;
+  }
+
+  void lapse(const node_identity& who) {
+    run("UPDATE cluster_member SET lease_until = clock_timestamp() - interval '1 second'"
+        " WHERE node_uuid = '" +
+        who.node.str() + "'");
+  }
+
   test::test_database db = test::pg_fixture::get().fresh_database();
   generation now;
 };
@@ -104,23 +121,62 @@ TEST_F(taking, a_former_incarnation_that_wakes_up_in_the_middle_takes_nothing_ba
 }
 
 TEST_F(taking, shards_of_a_living_member_are_left_alone) {
-  take(start(1));
-  EXPECT_TRUE(take(start(2)).empty());
+  take(member(1));
+  EXPECT_TRUE(take(member(2)).empty());
   EXPECT_EQ(ask("SELECT max(epoch) FROM shard"), "1");
 }
 
-TEST_F(taking, shards_of_a_lapsed_a_dead_and_a_left_member_are_taken) {
+TEST_F(taking, shards_of_a_dead_and_a_left_member_are_taken_at_once) {
+  const auto other = member(1);
+  take(other);
+  for (const char* status : {"dead", "left"}) {
+    run("UPDATE shard SET owner = '" + other.node.str() + "', incarnation = 1");
+    run("UPDATE cluster_member SET status = '" + std::string{status} + "' WHERE node_uuid = '" +
+        other.node.str() + "'");
+    lapse(other);
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_EQ(take(member(2)).size(), shard_count) << status;
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, judge_after) << "nobody is to be judged";
+  }
+}
+
+TEST_F(taking, waits_for_the_lease_of_a_node_that_was_voted_out) {
+  const auto other = member(1);
+  take(other);
+  run("UPDATE cluster_member SET status = 'dead', lease_until = clock_timestamp() + interval '2 "
+      "s'");
+  EXPECT_TRUE(take(member(2)).empty()) << "it may still answer reads";
+}
+
+TEST_F(taking, a_lapsed_member_is_declared_dead_after_a_while_and_then_its_shards_are_taken) {
   const auto other = start(1);
   take(other);
-  run("UPDATE cluster_member SET lease_until = clock_timestamp() - interval '1 second'");
-  EXPECT_EQ(take(start(2)).size(), shard_count) << "lapsed";
-  for (const char* status : {"dead", "left"}) {
-    run("UPDATE shard SET owner = '" + other.node.str() + "'");
-    run("UPDATE cluster_member SET lease_until = clock_timestamp() + interval '1 second', status "
-        "='" +
-        std::string{status} + "' WHERE node_uuid = '" + other.node.str() + "'");
-    EXPECT_EQ(take(start(2)).size(), shard_count) << status;
-  }
+  lapse(other);
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(take(start(2)).size(), shard_count);
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, judge_after);
+  EXPECT_EQ(ask("SELECT status FROM cluster_member WHERE node_uuid = '" + other.node.str() + "'"),
+            "dead");
+}
+
+TEST_F(taking, a_member_that_has_only_lapsed_keeps_its_shards) {
+  const auto other = member(1);
+  take(other);
+  lapse(other);
+  const auto me = member(2);
+  std::jthread comes_back{[&](std::stop_token over) {
+    // Renews as soon as it is watched: the taker's session has asked for all shards in vain.
+    while (!over.stop_requested() &&
+           ask("SELECT count(*) FROM pg_stat_activity WHERE application_name = '" +
+               me.application_name("take") + "' AND query LIKE '%lease_until) * 1000000%'") == "0")
+      std::this_thread::yield();
+    run("UPDATE cluster_member SET lease_until = clock_timestamp() + interval '3 s'"
+        " WHERE node_uuid = '" +
+        other.node.str() + "'");
+  }};
+  EXPECT_TRUE(take(me).empty());
+  EXPECT_EQ(ask("SELECT count(*) FROM cluster_member WHERE status = 'dead'"), "0");
+  EXPECT_EQ(ask("SELECT max(epoch) FROM shard"), "1");
 }
 
 TEST_F(taking, a_member_that_was_declared_dead_takes_nothing) {

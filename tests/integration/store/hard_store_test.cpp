@@ -5,6 +5,7 @@
 #include "persistence/postgres/session.hpp"
 #include "tests/integration/store/store_kit.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <atomic>
 #include <chrono>
@@ -175,7 +176,7 @@ public:
 } // namespace
 
 TEST(hard_store, sessions_killed_at_random_moments_lose_and_double_nothing) {
-  constexpr std::uint64_t goal = 1'500;
+  constexpr std::uint64_t goal = 800;
   doubt_probe probe;
   pg::store_options how;
   how.writers = 2;
@@ -234,6 +235,44 @@ TEST(hard_store, conditions_of_the_server_are_waited_out) {
     EXPECT_EQ(count[0][0].as<std::uint64_t>(), goal);
   }
   expect_whole_chains(kit);
+}
+
+/// A real crash: the postmaster ends every backend, recovers, and refuses connections meanwhile.
+TEST(hard_store, a_commit_that_crashes_the_server_is_given_up_and_its_neighbours_land) {
+  constexpr std::uint64_t goal = 50;
+  doubt_probe probe;
+  pg::store_options how;
+  how.probe = &probe;
+  store_kit kit{how};
+  auto hosts = busy_hosts(kit, 4, goal);
+  const entity_ref killer{"probe", derive_id({"killer"})};
+  kit.crash_of(killer.id);
+  struct ear final : commit_listener {
+    std::promise<commit_refusal> heard;
+    void committed(std::uint64_t, std::uint64_t) override { ADD_FAILURE() << "landed"; }
+    void failed(std::uint64_t, const commit_refusal& why) override { heard.set_value(why); }
+  };
+  auto listener = std::make_shared<ear>();
+  std::promise<void> loaded;
+  kit.store().load(killer, 1, 1, [&](outcome<loaded_entity>) { loaded.set_value(); });
+  ASSERT_EQ(loaded.get_future().wait_for(patience), std::future_status::ready);
+  commit c;
+  c.entity = killer;
+  c.shard = shard_of(killer);
+  c.incarnation = 1;
+  c.seq = 1;
+  c.type = "probe.noted";
+  c.principal = "test";
+  c.at_us = 1'700'000'000'000'000;
+  kit.store().write(c, listener);
+  auto heard = listener->heard.get_future();
+  ASSERT_EQ(heard.wait_for(patience), std::future_status::ready);
+  const auto why = heard.get();
+  EXPECT_EQ(why.why, commit_failure::rejected) << why.message;
+  EXPECT_THAT(why.message, testing::HasSubstr("3 times"));
+  kit.look_again(); // its own connection died as well
+  expect_all_landed_once(kit, hosts, goal);
+  EXPECT_LE(probe.no, 6) << "no more crashes than it takes to find the one";
 }
 
 TEST(hard_store, another_generation_fences_every_shard) {

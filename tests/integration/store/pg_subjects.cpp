@@ -31,6 +31,7 @@ public:
     }
   }
 
+  void deadly(const entity_ref& entity) override { kit_.die_of(entity.id); }
   void server_away() override { kit_.line().away(); }
   void server_back() override { kit_.line().back(); }
 

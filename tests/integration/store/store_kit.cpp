@@ -29,6 +29,23 @@ END $$;
 CREATE TRIGGER fault_meet AFTER INSERT ON journal FOR EACH STATEMENT EXECUTE FUNCTION fault_meet();
 )";
 
+/// Waits for the signal that it sends itself: a backend looks for one only now and then.
+constexpr const char* deadly_trigger = R"(
+CREATE TABLE IF NOT EXISTS deadly (entity uuid PRIMARY KEY, how text NOT NULL);
+CREATE OR REPLACE FUNCTION deadly_meet() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE ill deadly;
+BEGIN
+  SELECT * INTO ill FROM deadly d WHERE d.entity = NEW.entity;
+  IF FOUND THEN
+    EXECUTE replace(ill.how, 'PID', pg_backend_pid()::text);
+    PERFORM pg_sleep(60);
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER deadly_meet AFTER INSERT ON journal
+  FOR EACH ROW EXECUTE FUNCTION deadly_meet();
+)";
+
 std::filesystem::path fresh_folder() {
   static std::atomic<int> count{0};
   return std::filesystem::temp_directory_path() /
@@ -120,6 +137,23 @@ int store_kit::kill_writers() {
 void store_kit::refuse_batches(const std::string& sqlstate, int n) {
   sql("UPDATE fault SET state = '" + sqlstate + "', upto = nextval('fault_met') + " +
       std::to_string(n));
+}
+
+void store_kit::die_of(const uuid& entity) {
+  ruin(entity, "SELECT pg_terminate_backend(PID)");
+}
+
+void store_kit::crash_of(const uuid& entity) {
+  ruin(entity, "COPY (SELECT 1) TO PROGRAM 'kill -SEGV PID'");
+}
+
+void store_kit::ruin(const uuid& entity, const std::string& how) {
+  sql(deadly_trigger);
+  sql("INSERT INTO deadly VALUES ('" + entity.str() + "', $$" + how + "$$)");
+}
+
+void store_kit::look_again() {
+  admin_ = std::make_unique<pqxx::connection>(database_.admin);
 }
 
 } // namespace rahat::test

@@ -43,8 +43,18 @@ public:
   /// The next n batches are refused with this SQLSTATE, in the middle of their transaction.
   void refuse_batches(const std::string& sqlstate, int n);
 
+  /// From now on a backend ends by itself when it is given a journal row of this entity.
+  void die_of(const uuid& entity);
+
+  /// As `die_of`, by a segmentation fault, which the whole server has to recover from.
+  void crash_of(const uuid& entity);
+
+  /// A new connection for `sql`.
+  void look_again();
+
 private:
   void start();
+  void ruin(const uuid& entity, const std::string& how);
   std::vector<pg::owned_shard> take_all();
 
   test_database database_;
