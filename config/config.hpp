@@ -66,6 +66,17 @@ struct config {
     std::int64_t margin_ms = 500;
   } lease;
 
+  struct cluster_section {
+    std::string host; // empty = the node is alone
+    std::int64_t port = 7400;
+    std::string advertise;   // host:port; empty = host and port
+    std::string certificate; // PEM files
+    std::string key;
+    std::string ca;
+    bool insecure = false;
+    std::int64_t shutdown_s = 30;
+  } cluster;
+
   struct audit_section {
     std::int64_t sign_interval_s = 60;
     std::int64_t recount_hour = 2; // UTC

@@ -111,6 +111,19 @@ void check_relations(const load_result& loaded, std::vector<config_error>& error
   if (c.http.public_port != 0 && c.http.public_port == c.http.internal_port &&
       c.http.public_host == c.http.internal_host)
     wrong("http.internal_port", "must differ from http.public_port on the same address");
+  if (!c.cluster.host.empty()) {
+    if (c.database.url.empty())
+      wrong("cluster.host", "needs database.url: the nodes of a cluster share one Postgres");
+    if (!c.cluster.insecure &&
+        (c.cluster.certificate.empty() || c.cluster.key.empty() || c.cluster.ca.empty()))
+      wrong("cluster.certificate",
+            "must be set together with cluster.key and cluster.ca (rahatctl certs makes them); "
+            "only for trials on one machine: cluster.insecure = true");
+  }
+  if (!c.cluster.host.empty() && c.lease.renew_ms * 2 >= c.lease.ttl_ms)
+    wrong("lease.renew_ms",
+          "must be less than half of lease.ttl_ms in a cluster: a node with "
+          "longer gaps would never judge its peers");
   if (c.lease.renew_ms + c.lease.margin_ms >= c.lease.ttl_ms)
     wrong("lease.ttl_ms", "must be more than lease.renew_ms + lease.margin_ms (" +
                               std::to_string(c.lease.renew_ms + c.lease.margin_ms) +

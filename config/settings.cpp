@@ -103,6 +103,52 @@ std::vector<setting> database_settings() {
   };
 }
 
+std::vector<setting> cluster_settings() {
+  return {
+      {RAHAT_FIELD(cluster.host),
+       "",
+       "Address that this node listens on for its peers. Needs database.url, and trust.master_key "
+       "(or the same master.key on every node).",
+       0,
+       0,
+       {},
+       "the node is alone"},
+      {RAHAT_FIELD(cluster.port), "port", "Port for its peers; 0 takes any free one.", 0, 65'535},
+      {RAHAT_FIELD(cluster.advertise),
+       "",
+       "Where its peers reach this node, as host:port; an address spares them DNS.",
+       0,
+       0,
+       {},
+       "cluster.host:cluster.port"},
+      {RAHAT_FIELD(cluster.certificate),
+       "",
+       "File with this node's certificate (PEM); rahatctl certs makes one.",
+       0,
+       0,
+       {},
+       "none"},
+      {RAHAT_FIELD(cluster.key),
+       "",
+       "File with the certificate's private key (PEM).",
+       0,
+       0,
+       {},
+       "none"},
+      {RAHAT_FIELD(cluster.ca),
+       "",
+       "File with the certificate of the cluster's authority, which signs nodes only (PEM).",
+       0,
+       0,
+       {},
+       "none"},
+      {RAHAT_FIELD(cluster.insecure), "",
+       "Speak to peers without TLS and without proofs: for trials on one machine."},
+      {RAHAT_FIELD(cluster.shutdown_s), "s",
+       "How long a node that is told to stop tries to give its shards away.", 0, 3'600},
+  };
+}
+
 std::vector<setting> other_settings() {
   return {
       {RAHAT_FIELD(audit.sign_interval_s), "s",
@@ -196,7 +242,7 @@ const std::vector<setting>& settings() {
   static const std::vector<setting> all = [] {
     std::vector<setting> rows;
     for (auto part : {node_settings(), http_settings(), runtime_settings(), database_settings(),
-                      other_settings()})
+                      cluster_settings(), other_settings()})
       rows.insert(rows.end(), part.begin(), part.end());
     return rows;
   }();
@@ -213,6 +259,7 @@ const std::vector<section>& sections() {
       {"persistence", "The way to the journal."},
       {"database", "Where the journal lies."},
       {"lease", "How long a node that has gone silent keeps its shards."},
+      {"cluster", "Other nodes over the same database."},
       {"audit", "Proof that nobody has changed the past."},
       {"live", "WebSocket clients."},
       {"trust", "Keys."},

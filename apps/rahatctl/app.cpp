@@ -50,8 +50,8 @@ int run(int argc, const char* const* argv, const environment& env, std::ostream&
         first_of(ctx.internal_url, env, "RAHAT_INTERNAL_URL", "http://127.0.0.1:9090");
     ctx.data = first_of(ctx.data, env, "RAHAT_NODE_DATA_DIR", default_data_dir(env));
   });
-  for (auto add :
-       {add_demo, add_health, add_doctor, add_books, add_audit, add_actors, add_parked, add_token})
+  for (auto add : {add_demo, add_health, add_doctor, add_books, add_audit, add_actors, add_parked,
+                   add_token, add_certs})
     add(app, ctx);
 
   try {

@@ -30,38 +30,59 @@ node_database::node_database(const config& settings, data_folder& folder) {
   }
   migrate(owner, built_in_migrations(), log_step);
   if (server_)
-    watcher_ = std::thread{[this] { watch(); }};
+    watcher_.start([this] { watch(); });
 }
 
 node_database::~node_database() {
-  // Without stop(), as after an exception, the server stays up and is adopted by the next start.
-  {
-    std::unique_lock lock{mutex_};
-    stopping_ = true;
-  }
-  changed_.notify_all();
-  if (watcher_.joinable())
-    watcher_.join();
+  end_watch(); // without stop(), as after an exception, the server stays up and is adopted
 }
 
 void node_database::stop() {
+  end_watch();
+  if (server_)
+    server_->stop();
+}
+
+void node_database::end_watch() {
   {
-    std::unique_lock lock{mutex_};
+    std::lock_guard lock{mutex_};
     stopping_ = true;
   }
   changed_.notify_all();
-  if (watcher_.joinable())
-    watcher_.join();
-  if (server_)
-    server_->stop();
+  watcher_.join();
+}
+
+std::vector<part> node_database::parts() {
+  if (!server_)
+    return {};
+  const auto start = [this](death_notice died) {
+    if (!watcher_.running()) {
+      {
+        std::lock_guard lock{mutex_};
+        stopping_ = false;
+      }
+      watcher_.start([this] { watch(); });
+    }
+    watcher_.watch(std::move(died));
+  };
+  const auto health = [this] {
+    std::lock_guard lock{mutex_};
+    return (server_trouble_.empty() ? "the server runs"
+                                    : "the server is down: " + server_trouble_) +
+           ", restarted " + std::to_string(server_restarts_) + " times";
+  };
+  return {{"postgres", "watcher", start, [this] { end_watch(); }, health}};
 }
 
 void node_database::watch() {
   std::unique_lock lock{mutex_};
   while (!stopping_) {
     lock.unlock();
-    server_->ensure_running();
+    const auto now = server_->ensure_running();
+    const auto trouble = now == server_state::waiting ? server_->last_error() : std::string{};
     lock.lock();
+    server_restarts_ += now == server_state::restarted ? 1 : 0;
+    server_trouble_ = now == server_state::waiting && trouble.empty() ? "it has ended" : trouble;
     changed_.wait_for(lock, watch_every, [this] { return stopping_; });
   }
 }

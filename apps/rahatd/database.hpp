@@ -3,12 +3,13 @@
 #include "config/config.hpp"
 #include "persistence/embedded/data_folder.hpp"
 #include "persistence/embedded/embedded_postgres.hpp"
+#include "runtime/ports/worker_thread.hpp"
 
 #include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
+#include <vector>
 
 namespace rahat {
 
@@ -25,18 +26,24 @@ public:
   const std::string& service_conninfo() const { return service_; }
   bool embedded() const { return server_ != nullptr; }
 
+  /// The embedded server's watcher, for its owner; none for the server of `database.url`.
+  std::vector<part> parts();
+
   /// Orderly end: stops what it started.
   void stop();
 
 private:
   void watch();
+  void end_watch();
 
   std::unique_ptr<embedded_postgres> server_;
   std::string service_;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = false;
-  std::thread watcher_;
+  unsigned server_restarts_ = 0;
+  std::string server_trouble_; // why it is down
+  worker_thread watcher_;      // last: it uses the rest
 };
 
 } // namespace rahat

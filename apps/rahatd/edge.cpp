@@ -1,15 +1,16 @@
 #include "apps/rahatd/edge.hpp"
 
-#include "apps/rahatd/component.hpp"
-
 #include "gateways/http/openapi.hpp"
 #include "gateways/http/prometheus_probe.hpp"
 #include "gateways/http/server.hpp"
 #include "gateways/live/gateway.hpp"
+#include "gateways/live/prometheus_live.hpp"
 #include "gateways/rest/routes.hpp"
 #include "persistence/lease/doctor.hpp"
 #include "runtime/telemetry/log.hpp"
 #include "runtime/telemetry/time_text.hpp"
+
+#include <mutex>
 
 namespace rahat {
 
@@ -48,7 +49,10 @@ struct edge::impl {
   edge_parts use;
   http::prometheus_probe public_probe{"public"};
   http::prometheus_probe internal_probe{"internal"};
-  std::unique_ptr<live::live_gateway> live;
+  live::prometheus_live live_counted;
+  std::mutex opening;      // guards the listeners
+  std::mutex live_changes; // guards the next one
+  std::shared_ptr<live::live_gateway> live;
   std::unique_ptr<http::server> public_server;
   std::unique_ptr<http::server> internal_server;
   std::uint16_t public_port = 0;
@@ -63,7 +67,18 @@ struct edge::impl {
     };
   }
 
+  std::shared_ptr<live::live_gateway> live_now() {
+    std::lock_guard lock{live_changes};
+    return live;
+  }
+
+  void set_live(std::shared_ptr<live::live_gateway> next) {
+    std::lock_guard lock{live_changes};
+    live.swap(next);
+  }
+
   void open_live();
+  void close_live();
   void open_public();
   void open_internal();
 };
@@ -73,8 +88,16 @@ void edge::impl::open_live() {
   how.max_connections = static_cast<std::size_t>(use.settings.live.max_connections);
   how.max_queued_events = static_cast<std::size_t>(use.settings.live.queue_messages);
   how.now = [this] { return rfc3339(use.time.now_us()); };
-  live = std::make_unique<live::live_gateway>(how, who(), use.hub);
-  live->start();
+  how.probe = &live_counted;
+  auto fresh = std::make_shared<live::live_gateway>(how, who(), use.hub);
+  fresh->start();
+  set_live(std::move(fresh));
+}
+
+void edge::impl::close_live() {
+  if (auto old = live_now())
+    old->drain(std::chrono::milliseconds{0});
+  set_live(nullptr);
 }
 
 void edge::impl::open_public() {
@@ -102,7 +125,10 @@ void edge::impl::open_public() {
       public_port != 0 ? public_port : static_cast<std::uint16_t>(use.settings.http.public_port);
   how.io_threads = static_cast<unsigned>(use.settings.http.io_threads);
   how.upgrade_path = "/v2/live";
-  how.on_upgrade = [this](http::upgraded connection) { live->take(std::move(connection)); };
+  how.on_upgrade = [this](http::upgraded connection) {
+    if (auto to = live_now())
+      to->take(std::move(connection));
+  };
   public_server = std::make_unique<http::server>(how, http::router{std::move(routes), gate}, who(),
                                                  public_probe);
   public_port = public_server->start();
@@ -116,7 +142,7 @@ void edge::impl::open_internal() {
   c.actors = [this] {
     std::vector<ops::actor_row> rows;
     for (auto& n : use.tree.nodes())
-      rows.push_back({n.path, n.state, n.restarts, n.last_reason, n.since_us});
+      rows.push_back({n.path, n.kind, n.state, n.restarts, n.last_error, n.since_us, n.health});
     return rows;
   };
   c.entities = [this](std::size_t limit) {
@@ -129,6 +155,7 @@ void edge::impl::open_internal() {
   c.doctor = [this] { return examine(use.service_conninfo); };
   c.db = &use.db;
   c.audit = &use.audit;
+  c.members = &use.members;
   c.release = [this](const entity_ref& entity) { use.hosts.release(entity); };
   c.in_background = [this](std::function<void()> job) { use.background.run(std::move(job)); };
   auto how = options_of(use.settings, use.time);
@@ -144,11 +171,13 @@ void edge::impl::open_internal() {
 edge::edge(edge_parts use) : impl_(std::make_unique<impl>(std::move(use))) {
   impl_->use.counted.add(impl_->public_probe);
   impl_->use.counted.add(impl_->internal_probe);
+  impl_->use.counted.add(impl_->live_counted);
 }
 
 edge::~edge() {
   impl_->use.counted.remove(impl_->public_probe);
   impl_->use.counted.remove(impl_->internal_probe);
+  impl_->use.counted.remove(impl_->live_counted);
 }
 
 void edge::open() {
@@ -157,45 +186,50 @@ void edge::open() {
   impl_->open_internal();
 }
 
-std::vector<child_spec> edge::components() {
+std::vector<part> edge::parts() {
   auto* i = impl_.get();
-  auto drain_of = [](std::unique_ptr<http::server>& server) {
+  // Only the one who opens or closes listeners holds the lock, never who serves them.
+  auto locked = [i](auto what) {
+    return [i, what](auto&&...) {
+      std::lock_guard lock{i->opening};
+      what(*i);
+    };
+  };
+  auto close = [](std::unique_ptr<http::server>& server) {
     if (server)
       server->drain(std::chrono::milliseconds{0});
     server.reset();
   };
-  std::vector<child_spec> children;
-  children.push_back(component(
-      "gateway-live",
-      [i] {
-        if (!i->live)
-          i->open_live();
-      },
-      [i] {
-        if (i->live)
-          i->live->drain(std::chrono::milliseconds{0});
-        i->live.reset();
-      }));
-  children.push_back(component(
-      "gateway-public",
-      [i] {
-        if (!i->public_server)
-          i->open_public();
-      },
-      [i, drain_of] { drain_of(i->public_server); }));
-  children.push_back(component(
-      "gateway-internal",
-      [i] {
-        if (!i->internal_server)
-          i->open_internal();
-      },
-      [i, drain_of] { drain_of(i->internal_server); }));
-  return children;
+  part live{"live", "gateway", {}, locked([](impl& e) { e.close_live(); }), [i] {
+              auto now = i->live_now();
+              return std::to_string(now ? now->connections() : 0) + " connections";
+            }};
+  live.start = [i](death_notice died) {
+    std::lock_guard lock{i->opening};
+    auto now = i->live_now();
+    if (!now || !now->running())
+      i->open_live();
+    i->live_now()->watch(std::move(died));
+  };
+  part open{"public", "gateway", locked([](impl& e) {
+              if (!e.public_server)
+                e.open_public();
+            }),
+            locked([close](impl& e) { close(e.public_server); }),
+            [i] { return "port " + std::to_string(i->public_port); }};
+  part internal{"internal", "gateway", locked([](impl& e) {
+                  if (!e.internal_server)
+                    e.open_internal();
+                }),
+                locked([close](impl& e) { close(e.internal_server); }),
+                [i] { return "port " + std::to_string(i->internal_port); }};
+  return {std::move(live), std::move(open), std::move(internal)};
 }
 
 void edge::drain(std::chrono::milliseconds limit) {
-  if (impl_->live)
-    impl_->live->drain(live_drain);
+  std::lock_guard lock{impl_->opening};
+  if (auto live = impl_->live_now())
+    live->drain(live_drain);
   if (impl_->public_server)
     impl_->public_server->drain(limit);
   if (impl_->internal_server)

@@ -9,9 +9,9 @@
 #include "runtime/entity/region.hpp"
 #include "runtime/ports/audit.hpp"
 #include "runtime/ports/delays.hpp"
+#include "runtime/ports/part.hpp"
 #include "runtime/ports/queries.hpp"
 #include "runtime/trust/sealer.hpp"
-#include "supervision/supervisor.hpp"
 #include "supervision/tree.hpp"
 
 #include <chrono>
@@ -38,6 +38,7 @@ struct edge_parts {
   measures& counted;
   supervision_tree& tree;
   region& hosts;
+  ops::cluster_port& members;
   std::string service_conninfo;
   std::function<bool()> may_serve;
   std::function<std::vector<ops::check>()> readiness;
@@ -52,8 +53,8 @@ public:
   /// Binds and listens; throws when an address cannot be bound.
   void open();
 
-  /// The gateway actors of the listeners, for the supervisor.
-  std::vector<child_spec> components();
+  /// The listeners, for their owners.
+  std::vector<part> parts();
 
   void drain(std::chrono::milliseconds limit);
 

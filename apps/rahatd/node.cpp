@@ -1,28 +1,34 @@
 #include "apps/rahatd/node.hpp"
 
 #include "apps/rahatd/auditing.hpp"
-#include "apps/rahatd/component.hpp"
+#include "apps/rahatd/cluster_desk.hpp"
+#include "apps/rahatd/clustering.hpp"
 #include "apps/rahatd/database.hpp"
 #include "apps/rahatd/edge.hpp"
 #include "apps/rahatd/kinds.hpp"
 #include "apps/rahatd/measures.hpp"
+#include "apps/rahatd/tree_metrics.hpp"
 #include "gateways/live/live_hub.hpp"
 #include "gateways/ops/background.hpp"
+#include "persistence/embedded/conninfo.hpp"
 #include "persistence/lease/generation.hpp"
 #include "persistence/lease/node_lease.hpp"
 #include "persistence/lease/take_shards.hpp"
 #include "persistence/postgres/pg_store.hpp"
 #include "persistence/tokens/token_book.hpp"
+#include "runtime/cluster/overrides/overrides.hpp"
 #include "runtime/entity/caf_host.hpp"
 #include "runtime/ports/delays.hpp"
 #include "runtime/telemetry/log.hpp"
 #include "runtime/trust/master_key.hpp"
+#include "supervision/owner.hpp"
 #include "supervision/supervisor.hpp"
 
 #include <algorithm>
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <caf/exit_reason.hpp>
+#include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 #include <stdexcept>
 #include <thread>
@@ -39,6 +45,8 @@ constexpr auto database_check_every = 1s;
 constexpr auto database_counts_as_away = 5s;
 constexpr auto lease_beat_every = 200ms;
 constexpr auto first_lease_limit = 15s;
+/// Who serves it follows the books for all nodes; any shard would do.
+constexpr shard_id books_shard = 0;
 constexpr std::uint32_t max_parked_at_start = 100'000;
 
 caf::actor_system_config& with_threads(caf::actor_system_config& c, std::int64_t workers) {
@@ -86,19 +94,22 @@ std::vector<pg::owned_shard> owned(const std::vector<taken_shard>& taken) {
 
 /// In order of construction; destroyed in reverse.
 struct node::parts {
-  parts(config c, std::function<void(const std::string&)> end)
-      : settings(std::move(c)), on_end(std::move(end)) {}
+  parts(config c, std::function<void(const std::string&)> end, faults f)
+      : settings(std::move(c)), on_end(std::move(end)), injected(std::move(f)) {}
 
   config settings;
   std::function<void(const std::string&)> on_end;
+  faults injected;
   system_clock_port time;
   system_random dice;
   measures counted{static_cast<unsigned>(settings.persistence.writers)};
   kind_registry kinds = all_kinds();
   supervision_tree tree;
+  tree_metrics tree_counted{tree};
 
   std::unique_ptr<data_folder> folder;
   std::unique_ptr<node_database> database;
+  enrolment who;
   node_identity me;
   generation now;
   std::unique_ptr<node_lease> lease;
@@ -110,7 +121,10 @@ struct node::parts {
   std::unique_ptr<node_auditor> audit;
   std::unique_ptr<live::live_hub> hub;
   std::unique_ptr<region> entities;
+  std::unique_ptr<cluster_desk> desk;
   std::unique_ptr<edge> gateways;
+  std::unique_ptr<cluster_metrics> cluster_counted;
+  std::unique_ptr<clustering> cluster; // null: the node is alone
 
   caf::actor_system_config caf_config;
   std::unique_ptr<caf::actor_system> actors;
@@ -121,7 +135,15 @@ struct node::parts {
   std::atomic<std::size_t> shards_owned{0};
   std::atomic<std::int64_t> database_seen_us{0};
 
-  bool may_serve() const { return serving && !draining && lease->valid(); }
+  bool clustered() const { return !settings.cluster.host.empty(); }
+  bool may_serve() const {
+    return serving && !draining && lease->valid() && (!cluster || cluster->belongs());
+  }
+
+  /// The way to every entity, here or elsewhere.
+  rahat::entities& everywhere() {
+    return cluster ? cluster->everywhere() : static_cast<rahat::entities&>(*entities);
+  }
 
   void open_database();
   void take_lease();
@@ -131,25 +153,33 @@ struct node::parts {
   void sweep(shard_id shard);
   void watch_database();
   void fenced(const std::vector<shard_id>& shards);
+  void take_again();
+  std::vector<child_spec> groups();
   void supervise();
+  void end_supervision();
   std::vector<ops::check> readiness();
 };
 
 node::node(config settings, std::function<void(const std::string&)> on_end)
-    : parts_(std::make_unique<parts>(std::move(settings), std::move(on_end))) {}
+    : node(std::move(settings), std::move(on_end), {}) {}
+
+node::node(config settings, std::function<void(const std::string&)> on_end, faults injected)
+    : parts_(std::make_unique<parts>(std::move(settings), std::move(on_end), std::move(injected))) {
+}
 
 node::~node() = default;
 
 void node::parts::open_database() {
   folder = std::make_unique<data_folder>(settings.node.data_dir);
-  trust = std::make_unique<sealer>(key_of(settings, dice), dice);
+  const auto key = key_of(settings, dice);
+  trust = std::make_unique<sealer>(key, dice);
+  who = enrolment_of(settings, load_node_uuid(folder->path()), key);
   database = std::make_unique<node_database>(settings, *folder);
 }
 
 void node::parts::take_lease() {
-  auto id = load_node_uuid(folder->path());
   now = read_generation(database->service_conninfo());
-  me = register_node(database->service_conninfo(), id, settings.node.name, terms_of(settings));
+  me = register_node(database->service_conninfo(), folder->path(), who, terms_of(settings));
   lease_callbacks calls;
   calls.on_end = [this](lease_end why) {
     serving = false;
@@ -178,13 +208,19 @@ void node::parts::open_store() {
   how.time = &time;
   how.chance = &dice;
   how.probe = &counted.store();
+  how.before_batch = injected.before_batch;
   db = std::make_unique<pg_store>(how);
   db->on_fenced([this](std::vector<shard_id> shards) { fenced(shards); });
-  auto taken = take_shards(database->service_conninfo(), me, now, terms_of(settings));
-  shards_owned = taken.size();
-  log::info("shards_taken", {{"shards", taken.size()}});
+  std::vector<taken_shard> taken;
+  if (!clustered()) { // else they are taken one by one, as the members agree
+    taken = take_shards(database->service_conninfo(), me, now, terms_of(settings));
+    shards_owned = taken.size();
+    log::info("shards_taken", {{"shards", taken.size()}});
+  }
   db->start(owned(taken));
-  tokens = std::make_unique<token_book>(database->service_conninfo(), time, dice);
+  tokens = std::make_unique<token_book>(
+      with_field(database->service_conninfo(), "application_name", me.application_name("tokens")),
+      time, dice);
   auto admin_file = settings.node.data_dir + "/admin.token";
   if (tokens->ensure_admin_file(admin_file))
     log::info("admin_token_written", {{"file", admin_file}});
@@ -192,7 +228,20 @@ void node::parts::open_store() {
 
 void node::parts::start_hosts() {
   with_threads(caf_config, settings.runtime.workers);
+  if (clustered()) {
+    set_node_identity(me.node, static_cast<std::uint64_t>(me.incarnation));
+    cluster::use_channels(caf_config, channels_of(settings, who));
+  }
   actors = std::make_unique<caf::actor_system>(caf_config);
+  if (clustered()) {
+    cluster_counted = std::make_unique<cluster_metrics>(counted.registry());
+    cluster = std::make_unique<clustering>(clustering::dependencies{
+        settings, database->service_conninfo(), me, now, who, *lease, time, dice, *later, *db,
+        *actors, *cluster_counted, [this](const std::string& why) {
+          serving = false;
+          on_end(why);
+        }});
+  }
   region::dependencies d{.db = *db,
                          .time = time,
                          .dice = dice,
@@ -201,17 +250,23 @@ void node::parts::start_hosts() {
                          .limits = limits_of(settings),
                          .spawn = caf_host_spawner(*actors),
                          .serving = [this] { return may_serve(); },
-                         .publish = [this](const live_event& e) { hub->publish(e); }};
+                         .publish = [this](const live_event& e) { hub->publish(e); },
+                         .beyond = cluster ? &cluster->beyond() : nullptr,
+                         .serves_all = !cluster};
   entities = std::make_unique<region>(std::move(d));
+  if (cluster)
+    cluster->attach(*entities);
   live::hub_options how;
   how.kinds = kinds.names();
   how.progress_types = progress_types();
   how.progress_every = std::chrono::milliseconds(
       1'000 / std::max<std::int64_t>(1, settings.live.progress_per_second));
-  hub = std::make_unique<live::live_hub>(how, *db, *entities, time);
+  hub = std::make_unique<live::live_hub>(how, *db, everywhere(), time);
 }
 
 void node::parts::wake_all() {
+  if (cluster)
+    return sweep(0); // each shard is woken when it has been taken
   db->parked(max_parked_at_start, [this](outcome<std::vector<parked_row>> rows) {
     if (auto* parked = std::get_if<std::vector<parked_row>>(&rows))
       for (auto& row : *parked)
@@ -226,7 +281,7 @@ void node::parts::sweep(shard_id shard) {
   later->after(
       std::chrono::duration_cast<std::chrono::milliseconds>(sweep_all_shards) / shard_count,
       [this, shard] {
-        if (may_serve())
+        if (may_serve() && (!cluster || cluster->serves(shard)))
           entities->wake_pending(shard);
         sweep(static_cast<shard_id>((shard + 1) % shard_count));
       });
@@ -243,17 +298,30 @@ void node::parts::watch_database() {
 
 void node::parts::fenced(const std::vector<shard_id>& shards) {
   log::warning("shards_fenced", {{"shards", shards.size()}});
+  if (cluster)
+    return cluster->fenced(shards);
   shards_owned -= std::min(shards_owned.load(), shards.size());
   for (auto shard : shards)
-    entities->drop(shard, "the shard is owned elsewhere: try again");
-  background->run([this] {
-    if (lease->ended() != lease_end::none)
-      return;
+    entities->drop(shard);
+  background->run([this] { take_again(); });
+}
+
+/// The database may be away as well: then once more, a little later.
+void node::parts::take_again() {
+  if (lease->ended() != lease_end::none)
+    return;
+  try {
     auto taken = take_shards(database->service_conninfo(), me, now, terms_of(settings));
     shards_owned = taken.size();
     db->adopt(owned(taken));
+    for (auto& t : taken)
+      entities->open(t.shard);
     log::info("shards_taken", {{"shards", taken.size()}});
-  });
+  } catch (const std::exception& e) {
+    log::warning("shards_not_taken", {{"reason", std::string_view{e.what()}}});
+    later->after(std::chrono::duration_cast<std::chrono::milliseconds>(database_check_every),
+                 [this] { background->run([this] { take_again(); }); });
+  }
 }
 
 void node::parts::supervise() {
@@ -261,22 +329,72 @@ void node::parts::supervise() {
     log::error("supervisor_gave_up", {{"reason", reason}});
     on_end("a part of the node keeps failing: " + reason);
   };
-  auto children = gateways->components();
-  children.push_back(heartbeat("lease-heartbeat", lease_beat_every, [this] { lease->beat(); }));
-  root = start_supervisor(
-      *actors, supervisor_spec{"root", std::move(children), {}, tree, time, dice, give_up});
+  restart_policy none; // a group that keeps failing ends the node
+  none.intensity = 0;
+  root =
+      start_supervisor(*actors, supervisor_spec{"root", groups(), none, tree, time, dice, give_up});
+}
+
+/// The tree of docs/protocols/supervision.md, in the order in which it starts.
+std::vector<child_spec> node::parts::groups() {
+  auto group = [this](const char* name, std::vector<child_spec> children) {
+    return supervised_group(
+        {std::string{"root/"} + name, std::move(children), {}, tree, time, dice, {}});
+  };
+  auto owned_all = [](std::vector<std::vector<part>> lists) {
+    std::vector<child_spec> out;
+    for (auto& list : lists)
+      for (auto& one : list)
+        out.push_back(owner_of(std::move(one)));
+    return out;
+  };
+  part hosts{"region", "region", [](death_notice) {}, [this] { entities->stop(); },
+             [this] { return std::to_string(entities->resident_count()) + " entities in memory"; }};
+  auto cluster = owned_all({{lease->as_part()}});
+  cluster.push_back(heartbeat("heartbeat", lease_beat_every, [this] { lease->beat(); }));
+  std::vector<child_spec> out;
+  out.push_back(
+      group("persistence", owned_all({database->parts(), db->parts(), audit->audit().parts()})));
+  out.push_back(group("cluster", std::move(cluster)));
+  out.push_back(group("shards", owned_all({{std::move(hosts), entities->ticking()}})));
+  out.push_back(group("workers", owned_all({{later->as_part(), background->as_part(),
+                                             tokens->as_part()}})));
+  auto edge = gateways->parts();
+  edge.insert(edge.begin(), hub->as_part());
+  out.push_back(group("gateways", owned_all({std::move(edge)})));
+  return out;
+}
+
+/// Everything has been stopped in order, or by the supervisor that gave up: waits for the last.
+void node::parts::end_supervision() {
+  if (!root)
+    return;
+  caf::anon_send_exit(root, caf::exit_reason::user_shutdown);
+  caf::scoped_actor self{*actors};
+  self->wait_for(root);
+  root = nullptr;
 }
 
 std::vector<ops::check> node::parts::readiness() {
   auto quiet = time.boot_us() - database_seen_us.load();
   bool away = quiet > std::chrono::microseconds(database_counts_as_away).count();
   auto credit = db->writer_credit(0);
-  return {{"postgres", !away, away ? "the database does not answer" : "answers"},
-          {"lease", lease->valid(), lease->valid() ? "held" : "lapsed"},
-          {"writers", credit > 0, std::to_string(credit) + " bytes of queue left"},
-          {"shards", shards_owned == shard_count,
-           std::to_string(shards_owned) + " of " + std::to_string(shard_count) + " owned"},
-          {"serving", serving && !draining, draining ? "draining" : "yes"}};
+  auto owned = shards_owned.load();
+  if (cluster) { // by whomever
+    auto owners = cluster->owners()->owners;
+    owned = static_cast<std::size_t>(
+        std::count_if(owners.begin(), owners.end(), [](auto& o) { return !o.free(); }));
+  }
+  std::vector<ops::check> out{
+      {"postgres", !away, away ? "the database does not answer" : "answers"},
+      {"lease", lease->valid(), lease->valid() ? "held" : "lapsed"},
+      {"writers", credit > 0, std::to_string(credit) + " bytes of queue left"},
+      {"shards", owned == shard_count,
+       std::to_string(owned) + " of " + std::to_string(shard_count) + " owned"},
+      {"serving", serving && !draining, draining ? "draining" : "yes"}};
+  if (cluster)
+    out.push_back({"member", cluster->belongs(), cluster->belongs() ? "yes" : "joining"});
+  return out;
 }
 
 void node::start() {
@@ -288,12 +406,17 @@ void node::start() {
   p.open_store();
   p.start_hosts();
   p.audit =
-      std::make_unique<node_auditor>(p.settings, p.database->service_conninfo(), p.me, p.time);
+      std::make_unique<node_auditor>(p.settings, p.database->service_conninfo(), p.me, p.time,
+                                     [&p] { return !p.cluster || p.cluster->serves(books_shard); });
   p.counted.add(p.audit->counted());
+  p.counted.add(p.tree_counted);
   p.audit->audit().start();
+  p.desk = std::make_unique<cluster_desk>(cluster_desk::dependencies{
+      p.cluster.get(), p.database->service_conninfo(), p.me, p.now, p.who, terms_of(p.settings),
+      p.time});
   edge_parts use{p.settings,
                  p.time,
-                 *p.entities,
+                 p.everywhere(),
                  *p.db,
                  *p.db,
                  *p.trust,
@@ -305,12 +428,15 @@ void node::start() {
                  p.counted,
                  p.tree,
                  *p.entities,
+                 *p.desk,
                  p.database->service_conninfo(),
                  [&p] { return p.may_serve(); },
                  [&p] { return p.readiness(); }};
   p.gateways = std::make_unique<edge>(std::move(use));
   p.gateways->open(); // a port in use is told at once, not retried
   p.serving = true;
+  if (p.cluster)
+    p.cluster->start();
   p.watch_database();
   p.supervise();
   p.wake_all();
@@ -318,6 +444,8 @@ void node::start() {
 
 void node::stop() {
   auto& p = *parts_;
+  if (p.cluster && p.gateways)
+    p.cluster->leave(std::chrono::seconds(p.settings.cluster.shutdown_s));
   p.draining = true;
   if (p.gateways)
     p.gateways->drain(std::chrono::milliseconds(p.settings.http.drain_timeout_ms));
@@ -327,22 +455,26 @@ void node::stop() {
     p.hub->stop();
   if (p.entities)
     p.entities->stop();
+  if (p.cluster)
+    p.cluster->stop();
   if (p.db)
     p.db->stop();
-  p.background.reset();
+  if (p.background)
+    p.background->stop();
   if (p.audit) {
     p.audit->audit().stop();
     p.counted.remove(p.audit->counted());
+    p.counted.remove(p.tree_counted);
   }
-  if (p.root) {
-    caf::anon_send_exit(p.root, caf::exit_reason::user_shutdown);
-    p.root = nullptr;
-  }
+  p.end_supervision();
   p.actors.reset(); // waits for the actors: they use what goes next
+  p.background.reset();
   p.gateways.reset();
+  p.desk.reset();
   p.audit.reset();
-  p.entities.reset();
   p.hub.reset();
+  p.entities.reset();
+  p.cluster.reset();
   if (p.lease)
     p.lease->release();
   if (p.database)

@@ -13,9 +13,15 @@ namespace rahat {
 /// that sees everything. Start and stop on one thread.
 class node {
 public:
+  /// For tests: faults that no outside world can make.
+  struct faults {
+    std::function<void(unsigned writer)> before_batch; // see pg::store_options
+  };
+
   /// `on_end`: the node may never serve again (declared dead, the database was replaced, a part
   /// keeps failing); the process has to stop. Any thread.
   node(config settings, std::function<void(const std::string& why)> on_end);
+  node(config settings, std::function<void(const std::string& why)> on_end, faults injected);
   ~node();
 
   node(const node&) = delete;

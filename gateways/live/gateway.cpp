@@ -1,6 +1,7 @@
 #include "gateways/live/gateway.hpp"
 
 #include "gateways/live/session.hpp"
+#include "runtime/ports/worker_thread.hpp"
 
 #include <sys/socket.h>
 #include <boost/asio/as_tuple.hpp>
@@ -8,7 +9,6 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
-#include <thread>
 
 namespace rahat::live {
 
@@ -57,6 +57,18 @@ struct live_gateway::impl {
     for_each(&session::cut);
   }
 
+  /// The thread has died: what it had left is done by whoever drains.
+  void finish_here() {
+    for (bool done = false; !done;) {
+      try {
+        shared.context.run();
+        done = true;
+      } catch (const std::exception&) {
+        // The session in which it was thrown has gone with it.
+      }
+    }
+  }
+
   void for_each(void (session::*what)()) {
     auto all = shared.sessions;
     for (auto* s : all)
@@ -66,9 +78,9 @@ struct live_gateway::impl {
 
   live_shared shared;
   asio::executor_work_guard<http::executor> work;
-  std::thread thread;
   std::atomic<bool> running{false};
-  bool ended = false; // loop thread
+  bool ended = false;   // loop thread
+  worker_thread thread; // last: it uses the rest
 };
 
 live_gateway::live_gateway(live_options options, http::authenticator who, hub& events)
@@ -80,7 +92,7 @@ live_gateway::~live_gateway() {
 
 void live_gateway::start() {
   impl_->running = true;
-  impl_->thread = std::thread([my = impl_.get()] { my->shared.context.run(); });
+  impl_->thread.start([my = impl_.get()] { my->shared.context.run(); });
 }
 
 void live_gateway::take(http::upgraded connection) {
@@ -104,6 +116,16 @@ void live_gateway::drain(std::chrono::milliseconds deadline) {
     asio::co_spawn(my.shared.context, my.finish(deadline), asio::detached);
   });
   my.thread.join();
+  if (my.thread.death())
+    my.finish_here();
+}
+
+bool live_gateway::running() const {
+  return impl_->thread.running();
+}
+
+void live_gateway::watch(death_notice died) {
+  impl_->thread.watch(std::move(died));
 }
 
 std::size_t live_gateway::connections() const {

@@ -3,6 +3,8 @@
 #include "gateways/http/router.hpp"
 #include "gateways/http/server.hpp"
 #include "gateways/live/hub.hpp"
+#include "gateways/live/probe.hpp"
+#include "runtime/ports/part.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -21,6 +23,7 @@ struct live_options {
   std::chrono::milliseconds close_timeout{2'000}; // a slow client to take the close frame
   /// RFC 3339 text of now, for the frames that the gateway itself makes.
   std::function<std::string()> now;
+  live_probe* probe = nullptr; // outlives the gateway; none: nothing is counted
 };
 
 /// The WebSocket edge: takes over connections from the HTTP server (server_options::on_upgrade),
@@ -48,6 +51,12 @@ public:
   void drain(std::chrono::milliseconds deadline);
 
   std::size_t connections() const;
+
+  /// Its thread has neither ended nor died.
+  bool running() const;
+
+  /// Who hears when its thread dies: it is no use any more then, and is to be drained.
+  void watch(death_notice died);
 
 private:
   struct impl;

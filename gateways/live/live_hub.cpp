@@ -45,7 +45,9 @@ live_event event_of(const journal_row& row) {
 } // namespace
 
 live_hub::live_hub(hub_options options, store& db, entities& all, const clock& time)
-    : options_(std::move(options)), db_(db), all_(all), time_(time), thread_([this] { run(); }) {}
+    : options_(std::move(options)), db_(db), all_(all), time_(time) {
+  thread_.start([this] { run(); });
+}
 
 live_hub::~live_hub() {
   stop();
@@ -59,8 +61,22 @@ void live_hub::stop() {
     behind_.clear();
   }
   changed_.notify_all();
-  if (thread_.joinable())
-    thread_.join();
+  thread_.join();
+}
+
+part live_hub::as_part() {
+  const auto start = [this](death_notice died) {
+    if (!thread_.running()) {
+      {
+        std::unique_lock lock{mutex_};
+        stopping_ = false;
+      }
+      thread_.start([this] { run(); });
+    }
+    thread_.watch(std::move(died));
+  };
+  const auto health = [this] { return std::to_string(subscriptions_.load()) + " subscriptions"; };
+  return {"live-hub", "hub", start, [this] { stop(); }, health};
 }
 
 // -- announcing -----------------------------------------------------------------------
@@ -233,8 +249,10 @@ std::optional<error> live_hub::subscribe(const http::caller&, const std::string&
   }
   if (first_feed)
     check_heads();
-  if (who->replaying)
+  if (who->replaying && entity)
     replay(name, who);
+  else if (who->replaying)
+    check_token(who);
   return std::nullopt;
 }
 
@@ -283,6 +301,40 @@ void live_hub::replay_entity(const std::string& name, entity_ref entity,
                 else
                   caught_up(name, who);
               });
+}
+
+/// A token of a future that a restored database does not have: without this its holder would hear
+/// nothing until the feed has come that far again.
+void live_hub::check_token(std::shared_ptr<subscriber> who) {
+  db_.heads(
+      [this, alive = std::weak_ptr<bool>(alive_), who](outcome<std::vector<shard_head>> heads) {
+        auto still = alive.lock();
+        if (!still)
+          return;
+        auto* all = std::get_if<std::vector<shard_head>>(&heads);
+        if (all == nullptr)
+          return cannot_replay(feed_name, who);
+        bool ahead = false;
+        {
+          std::unique_lock lock{mutex_};
+          for (auto& head : *all)
+            if (auto& at = who->positions.positions[head.shard]; at > head.position) {
+              at = head.position;
+              ahead = true;
+            }
+        }
+        if (ahead && !who->to->push(ahead_of(feed_name, "the feed")))
+          return leave(who->to);
+        replay_feed(who);
+      });
+}
+
+live_hub::frame live_hub::ahead_of(const std::string& name, std::string_view what) const {
+  error why{errc::invalid_input,
+            "the resume token is ahead of " + std::string(what) +
+                ": what you know of it may be gone, read it again; from here on it goes on",
+            "after"};
+  return make_event(name, "", "error", rfc3339(time_.now_us()), http::problem(why).body);
 }
 
 void live_hub::replay_feed(std::shared_ptr<subscriber> who) {
@@ -365,10 +417,7 @@ void live_hub::send_state(const std::string& name, const entity_ref& entity,
                   who->seq = v->version;
               }
               if (ahead)
-                who->to->push(
-                    make_event(name, "", "error", at,
-                               R"({"code":"invalid_input","detail":"the resume token is ahead of )"
-                               R"(this entity: what you know of it may be gone, read it again"})"));
+                who->to->push(ahead_of(name, "this entity"));
               who->to->push(make_event(name, "", "state", at, *v->json));
             });
 }

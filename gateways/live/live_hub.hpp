@@ -5,6 +5,7 @@
 #include "runtime/ports/clock.hpp"
 #include "runtime/ports/entities.hpp"
 #include "runtime/ports/store.hpp"
+#include "runtime/ports/worker_thread.hpp"
 
 #include <atomic>
 #include <condition_variable>
@@ -13,7 +14,6 @@
 #include <mutex>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace rahat::live {
@@ -41,6 +41,9 @@ public:
   void publish(const live_event& event);
 
   void stop();
+
+  /// The thread, for its owner, who may start it again after a death.
+  part as_part();
 
   // -- hub ----------------------------------------------------------------------
   std::optional<error> subscribe(const http::caller& who, const std::string& topic,
@@ -80,6 +83,8 @@ private:
 
   void replay_entity(const std::string& name, entity_ref entity, std::shared_ptr<subscriber> who);
   void replay_feed(std::shared_ptr<subscriber> who);
+  void check_token(std::shared_ptr<subscriber> who);
+  frame ahead_of(const std::string& name, std::string_view what) const;
   bool owes(const std::string& name, const subscriber& who, const live_event& event) const;
   bool follows(const std::string& name, subscriber& who, const live_event& event);
   void fall_behind(const std::string& name, const std::shared_ptr<subscriber>& who,
@@ -111,7 +116,7 @@ private:
   std::condition_variable changed_;
   bool stopping_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true); // guards callbacks of the store
-  std::thread thread_;
+  worker_thread thread_;                                       // last: it uses the rest
 };
 
 } // namespace rahat::live

@@ -66,9 +66,12 @@ bool outbox::push(std::shared_ptr<const event> what) {
     return false;
   if (queue_.size() == bound_) {
     overflowed_ = true;
+    probe_.slow_consumer();
+    probe_.unqueued(queue_.size());
     queue_.clear();
   } else {
     queue_.push_back(std::move(what));
+    probe_.queued();
   }
   if (overflowed_ || queue_.size() == 1)
     wake_();
@@ -81,6 +84,7 @@ std::shared_ptr<const event> outbox::pop() {
     return nullptr;
   auto next = std::move(queue_.front());
   queue_.pop_front();
+  probe_.unqueued(1);
   return next;
 }
 
@@ -91,8 +95,11 @@ bool outbox::overflowed() const {
 
 void outbox::close() {
   std::lock_guard lock(mutex_);
+  if (closed_)
+    return;
   closed_ = true;
   wake_ = nullptr;
+  probe_.unqueued(queue_.size());
   queue_.clear();
 }
 
@@ -111,6 +118,7 @@ session::~session() {
   if (outbox_) {
     outbox_->close();
     shared_.events.leave(outbox_);
+    shared_.probe.disconnected();
   }
   shared_.sessions.erase(this);
   --shared_.connections;
@@ -188,7 +196,9 @@ task<> session::run(std::shared_ptr<session> self, std::string bytes_read) {
         s->on_wake();
     });
   };
-  self->outbox_ = std::make_shared<outbox>(options.max_queued_events, std::move(wake));
+  self->outbox_ =
+      std::make_shared<outbox>(options.max_queued_events, std::move(wake), self->shared_.probe);
+  self->shared_.probe.connected();
   asio::co_spawn(self->shared_.context, write(self), asio::detached);
   co_await self->read();
   self->reading_ended_ = true;
@@ -287,6 +297,8 @@ void session::subscribe(const std::string& topic, const std::optional<std::strin
   if (auto wrong = shared_.events.subscribe(caller_, topic, after, outbox_))
     return tell_error(topic, *wrong);
   topics_.insert(topic);
+  if (after)
+    shared_.probe.resumed();
   tell(topic, "subscribed", "{}"); // events that were replayed may stand before it
 }
 

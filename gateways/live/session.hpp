@@ -23,11 +23,16 @@ using http::tcp_socket;
 /// What all sessions of a gateway share. Outlives them.
 struct live_shared {
   live_shared(live_options o, http::authenticator a, hub& h)
-      : options(std::move(o)), who(std::move(a)), events(h) {}
+      : options(std::move(o)),
+        who(std::move(a)),
+        events(h),
+        probe(options.probe != nullptr ? *options.probe : no_probe) {}
 
   live_options options;
   http::authenticator who;
   hub& events;
+  live_probe no_probe;
+  live_probe& probe;
   asio::io_context context{1};
   std::atomic<std::size_t> connections{0};
   std::set<class session*> sessions; // loop thread
@@ -36,7 +41,9 @@ struct live_shared {
 /// The bounded queue between the hub and one session.
 class outbox : public sink {
 public:
-  outbox(std::size_t bound, std::function<void()> wake) : bound_(bound), wake_(std::move(wake)) {}
+  /// `probe` is not touched any more after `close`.
+  outbox(std::size_t bound, std::function<void()> wake, live_probe& probe)
+      : bound_(bound), wake_(std::move(wake)), probe_(probe) {}
 
   bool push(std::shared_ptr<const event> what) override;
 
@@ -50,6 +57,7 @@ private:
   const std::size_t bound_;
   mutable std::mutex mutex_;
   std::function<void()> wake_;
+  live_probe& probe_;
   std::deque<std::shared_ptr<const event>> queue_;
   bool overflowed_ = false;
   bool closed_ = false;

@@ -2,13 +2,38 @@
 
 namespace rahat::ops {
 
-background::background() : thread_([this] { loop(); }) {}
+background::background() {
+  thread_.start([this] { loop(); });
+}
+
+part background::as_part() {
+  const auto start = [this](death_notice died) {
+    if (!thread_.running()) {
+      {
+        std::unique_lock lock{mutex_};
+        stopping_ = false;
+      }
+      thread_.start([this] { loop(); });
+    }
+    thread_.watch(std::move(died));
+  };
+  const auto health = [this] {
+    std::unique_lock lock{mutex_};
+    return std::to_string(jobs_.size()) + " jobs waiting";
+  };
+  return {"background", "worker", start, [this] { stop(); }, health};
+}
 
 background::~background() {
+  stop();
+}
+
+void background::stop() {
+  std::deque<std::function<void()>> dropped; // what they hold goes outside of the lock
   {
     std::unique_lock lock{mutex_};
     stopping_ = true;
-    jobs_.clear();
+    dropped.swap(jobs_);
   }
   changed_.notify_all();
   thread_.join();
@@ -18,6 +43,8 @@ void background::run(std::function<void()> job) {
   std::function<void()> dropped;
   {
     std::unique_lock lock{mutex_};
+    if (stopping_)
+      return;
     if (jobs_.size() >= max_waiting) {
       dropped = std::move(jobs_.front());
       jobs_.pop_front();

@@ -1,10 +1,11 @@
 #pragma once
 
+#include "runtime/ports/worker_thread.hpp"
+
 #include <condition_variable>
 #include <deque>
 #include <functional>
 #include <mutex>
-#include <thread>
 
 namespace rahat::ops {
 
@@ -22,6 +23,12 @@ public:
 
   void run(std::function<void()> job);
 
+  /// Drops what waits and joins; what comes later is dropped.
+  void stop();
+
+  /// The thread, for its owner, who may start it again after a death.
+  part as_part();
+
 private:
   void loop();
 
@@ -29,7 +36,7 @@ private:
   std::condition_variable changed_;
   std::deque<std::function<void()>> jobs_;
   bool stopping_ = false;
-  std::thread thread_;
+  worker_thread thread_; // last: it uses the rest
 };
 
 } // namespace rahat::ops

@@ -1,5 +1,7 @@
 #include "gateways/ops/ops.hpp"
 
+#include "runtime/telemetry/time_text.hpp"
+
 #include <boost/json.hpp>
 #include <memory>
 
@@ -102,10 +104,12 @@ response actors(const context& c) {
   json::array tree;
   for (auto& n : c.actors())
     tree.push_back(json::object{{"path", n.path},
+                                {"kind", n.kind},
                                 {"state", n.state},
                                 {"restarts", n.restarts},
-                                {"last_reason", n.last_reason},
-                                {"since_us", n.since_us}});
+                                {"since", rfc3339(n.since_us)},
+                                {"health", n.health},
+                                {"last_error", n.last_error}});
   json::array entities;
   for (auto& e : c.entities(max_rows))
     entities.push_back(json::object{{"entity", e.entity},
@@ -204,7 +208,7 @@ http::route_table make_routes(context shared) {
     r.body = c->metrics();
     done(std::move(r));
   }));
-  routes.push_back(get("/internal/v1/actors", "The supervision tree and entities in memory.",
+  routes.push_back(get("/internal/v1/actors", "The supervision tree, and entities in memory.",
                        [c](request, responder done) { done(actors(*c)); }));
   routes.push_back(get("/internal/v1/parked", "What waits for an operator.",
                        [c](request, responder done) { list_parked(*c, done); }));
@@ -239,6 +243,9 @@ http::route_table make_routes(context shared) {
   tokens.body = http::body_kind::json;
   tokens.success = 201;
   routes.push_back(std::move(tokens));
+  if (c->members != nullptr)
+    for (auto& one : cluster_routes(*c->members))
+      routes.push_back(std::move(one));
   return routes;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gateways/http/handler.hpp"
+#include "gateways/ops/cluster.hpp"
 #include "runtime/ports/audit.hpp"
 #include "runtime/ports/store.hpp"
 
@@ -21,10 +22,12 @@ struct check {
 
 struct actor_row {
   std::string path;
+  std::string kind;
   std::string state;
   std::uint32_t restarts = 0;
-  std::string last_reason;
+  std::string last_error;
   std::int64_t since_us = 0;
+  std::string health;
 };
 
 struct entity_row {
@@ -54,6 +57,7 @@ struct context {
   std::function<std::vector<doctor_row>()> doctor; // blocking
   store* db = nullptr;
   auditor* audit = nullptr;                                 // blocking
+  cluster_port* members = nullptr;                          // null: no routes of the cluster
   std::function<void(const entity_ref&)> release;           // puts a parked entity back to work
   std::function<void(std::function<void()>)> in_background; // one worker, bounded queue
 };

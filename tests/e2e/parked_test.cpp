@@ -15,10 +15,17 @@ protected:
     return {{"amount_minor", amount_minor}, {"currency", "NPR"}, {"reference", "R"}};
   }
 
-  static void poison(const std::string& entity) {
+  static constexpr const char* refuse =
+      "RAISE EXCEPTION 'this row is poisoned' USING ERRCODE = '22000'";
+  /// The process that stores the row dies of it; a signal is seen while it sleeps.
+  static constexpr const char* die =
+      "PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(60)";
+
+  static void poison(const std::string& entity, const std::string& effect = refuse) {
     books().run(R"(
 CREATE OR REPLACE FUNCTION test_poison() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN RAISE EXCEPTION 'this row is poisoned' USING ERRCODE = '22000'; END $$;
+$$ BEGIN )" + effect +
+                R"(; END $$;
 CREATE OR REPLACE TRIGGER test_poison BEFORE INSERT ON journal
   FOR EACH ROW WHEN (NEW.entity = ')" +
                 entity + R"(') EXECUTE FUNCTION test_poison())");
@@ -96,6 +103,31 @@ TEST_F(parked, a_message_that_cannot_be_taken_waits_for_its_release) {
   EXPECT_TRUE(staff().internal("POST", "/internal/v1/parked/batch/" + batch + "/release").ok());
   auto locked = staff().until(disbursement, "locked", 60s);
   EXPECT_EQ(number(locked, "lines"), 3);
+}
+
+/// Rows that end the process which stores them, each time: without a bound nobody would be served.
+TEST_F(parked, a_message_that_kills_the_servers_process_stops_nobody_else) {
+  const auto project = staff().active_project();
+  staff().fund(project, 1'000'000);
+  staff().import(project, register_csv(3, "PM"));
+  const auto disbursement = staff().draft(project, 100);
+  const auto batch = text(items(staff().maker.get("/v2/batches?project=" + project))[0], "id");
+  const auto well = staff().active_project();
+  poison(batch, die);
+  staff().maker.insist("/v2/disbursements/" + disbursement + "/lock", json::object{});
+  std::int64_t paid = 0;
+  EXPECT_TRUE(eventually(
+      [&] {
+        staff().maker.insist("/v2/projects/" + well + "/fundings", funding(1));
+        ++paid;
+        return is_parked("batch/" + batch);
+      },
+      60s));
+  EXPECT_EQ(number(staff().maker.get("/v2/projects/" + well), "budget_minor"), paid);
+  cure();
+  EXPECT_TRUE(staff().internal("POST", "/internal/v1/parked/batch/" + batch + "/release").ok());
+  EXPECT_EQ(number(staff().until(disbursement, "locked", 60s), "lines"), 3);
+  EXPECT_TRUE(books().broken_links().empty());
 }
 
 } // namespace

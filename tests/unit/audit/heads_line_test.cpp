@@ -116,6 +116,16 @@ TEST_F(heads_files, are_read_up_to_where_they_ended_at_first) {
   EXPECT_FALSE(in.next(line));
 }
 
+TEST_F(heads_files, stand_in_a_folder_that_only_its_owner_enters) {
+  const auto audit = folder / "audit";
+  std::filesystem::create_directories(audit);
+  std::filesystem::permissions(audit, std::filesystem::perms{0755}); // as it once was made
+  make_heads_folder(audit);
+  EXPECT_EQ(std::filesystem::status(audit).permissions(), std::filesystem::perms{0700});
+  append_heads_line(folder / "file", "one");
+  EXPECT_THROW(make_heads_folder(folder / "file" / "audit"), audit_error);
+}
+
 TEST_F(heads_files, that_are_missing_are_empty) {
   EXPECT_TRUE(read().empty());
 }

@@ -248,6 +248,32 @@ TEST_F(hub_test, the_feed_resumes_after_a_token_without_gap_or_double) {
   }
 }
 
+/// As after the restore of an older copy: what the token has seen is not there.
+TEST_F(hub_test, a_token_ahead_of_the_feed_is_told_and_hides_nothing) {
+  for (int i = 0; i < 3; ++i)
+    happen(entity(1));
+  happen(entity(2));
+  auto ahead = happen(entity(1));
+  feed_token token;
+  token.positions[ahead.shard] = ahead.position + 7;
+  auto who = std::make_shared<listener>();
+  ASSERT_FALSE(subscribe("feed", who, token.text()));
+  happen(entity(1)); // before the hub could look
+  settle();
+  ASSERT_EQ(who->of_type("error").size(), 1U);
+  auto told = who->all().front();
+  EXPECT_EQ(told.type, "error");
+  EXPECT_NE(told.data.find("ahead of the feed"), std::string::npos) << told.data;
+  EXPECT_NE(told.data.find(R"("field":"after")"), std::string::npos) << told.data;
+  EXPECT_EQ(versions(*who, entity(2)), (names{"1"})); // other shards are replayed as ever
+  happen(entity(1));
+  EXPECT_EQ(versions(*who, entity(1)).back(), "6");
+  auto again = std::make_shared<listener>();
+  ASSERT_FALSE(subscribe("feed", again, who->last_token()));
+  settle();
+  EXPECT_TRUE(again->all().empty()) << "its tokens are places again";
+}
+
 TEST_F(hub_test, what_happens_while_the_feed_is_replayed_comes_once_and_afterwards) {
   auto first = std::make_shared<listener>();
   subscribe("feed", first);

@@ -1,7 +1,9 @@
 #include "gateways/live/gateway.hpp"
+#include "gateways/live/prometheus_live.hpp"
 
 #include "tests/unit/http/client.hpp"
 
+#include <prometheus/metric_family.h>
 #include <mutex>
 #include <thread>
 
@@ -150,6 +152,7 @@ protected:
   }
 
   live_options options;
+  prometheus_live counted;
   fake_hub events;
   http::silent_probe probe;
   std::unique_ptr<live_gateway> gateway;
@@ -283,6 +286,47 @@ TEST_F(live_test, a_client_that_never_reads_is_cut) {
     return events.followers() == 0;
   }));
   EXPECT_TRUE(eventually([&] { return gateway->connections() == 0; }));
+}
+
+/// The value of a family without labels.
+double value_of(const prometheus_live& counted, const std::string& name) {
+  for (auto& family : counted.Collect())
+    if (family.name == name)
+      return family.type == prometheus::MetricType::Counter ? family.metric.at(0).counter.value
+                                                            : family.metric.at(0).gauge.value;
+  ADD_FAILURE() << name << " is not counted";
+  return -1;
+}
+
+TEST_F(live_test, counts_connections_queues_resumes_and_slow_clients) {
+  options.probe = &counted;
+  options.max_queued_events = 10;
+  options.close_timeout = 100ms;
+  events.padding = std::string(100'000, 'p');
+  start();
+  {
+    socket_client refused(port);
+    refused.shake("Authorization: Bearer no\r\n");
+    EXPECT_TRUE(refused.is_closed());
+  }
+  EXPECT_EQ(value_of(counted, "rahat_ws_connections"), 0) << "who was refused was never there";
+  socket_client c(port);
+  c.shake(by_header);
+  EXPECT_TRUE(eventually([&] { return value_of(counted, "rahat_ws_connections") == 1; }));
+  c.say(R"({"subscribe":["feed","project/1"],"after":{"feed":"0"}})");
+  EXPECT_NE(c.text().find(R"("type":"subscribed")"), std::string::npos);
+  EXPECT_TRUE(eventually([&] { return value_of(counted, "rahat_ws_resumes_total") == 1; }));
+  double longest = 0;
+  ASSERT_TRUE(eventually([&] {
+    events.publish();
+    longest = std::max(longest, value_of(counted, "rahat_ws_send_queue_messages"));
+    return events.followers() == 0;
+  }));
+  EXPECT_GT(longest, 0);
+  EXPECT_LE(longest, 10);
+  EXPECT_EQ(value_of(counted, "rahat_ws_slow_consumers_total"), 1);
+  EXPECT_TRUE(eventually([&] { return value_of(counted, "rahat_ws_connections") == 0; }));
+  EXPECT_EQ(value_of(counted, "rahat_ws_send_queue_messages"), 0);
 }
 
 TEST_F(live_test, pings_and_cuts_who_does_not_answer) {

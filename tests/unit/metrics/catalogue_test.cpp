@@ -1,5 +1,7 @@
 #include "apps/rahatd/measures.hpp"
+#include "apps/rahatd/tree_metrics.hpp"
 #include "gateways/http/prometheus_probe.hpp"
+#include "gateways/live/prometheus_live.hpp"
 #include "persistence/audit/prometheus_audit.hpp"
 
 #include <gtest/gtest.h>
@@ -59,7 +61,13 @@ std::string everything_that_a_node_shows() {
   counted.at_us = 1;
   audit.recounted(counted);
   audit.verified(verify_report{});
+  live::prometheus_live sockets;
+  supervision_tree tree;
+  tree.set("root", "running", 1);
+  tree_metrics supervised{tree};
   all.add(edge);
+  all.add(sockets);
+  all.add(supervised);
   all.add(audit);
   return all.text();
 }

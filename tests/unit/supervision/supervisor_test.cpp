@@ -1,147 +1,197 @@
-#include "supervision/supervisor.hpp"
+#include "tests/unit/supervision/stage.hpp"
 
-#include <gtest/gtest.h>
-#include <atomic>
-#include <caf/actor_system.hpp>
-#include <caf/actor_system_config.hpp>
-#include <caf/event_based_actor.hpp>
-#include <caf/exit_reason.hpp>
-#include <caf/send.hpp>
-#include <condition_variable>
-#include <mutex>
+#include <gmock/gmock.h>
 
-namespace rahat {
+namespace rahat::test {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
 
-/// Counts and hands over what happened to children; waits on conditions, never on time alone.
-class witness {
-public:
-  void started(const std::string& who, caf::actor actor) {
-    std::unique_lock lock{mutex_};
-    last_[who] = actor;
-    ++starts_[who];
-    changed_.notify_all();
-  }
+using supervisor_test = stage;
 
-  void gave_up(const std::string& reason) {
-    std::unique_lock lock{mutex_};
-    given_up_ = reason;
-    changed_.notify_all();
-  }
-
-  caf::actor wait_for_start(const std::string& who, int nth) {
-    std::unique_lock lock{mutex_};
-    EXPECT_TRUE(changed_.wait_for(lock, 10s, [&] { return starts_[who] >= nth; })) << who;
-    return last_[who];
-  }
-
-  std::string wait_for_giving_up() {
-    std::unique_lock lock{mutex_};
-    EXPECT_TRUE(changed_.wait_for(lock, 10s, [&] { return !given_up_.empty(); }));
-    return given_up_;
-  }
-
-  int starts(const std::string& who) {
-    std::unique_lock lock{mutex_};
-    return starts_[who];
-  }
-
-private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::map<std::string, int> starts_;
-  std::map<std::string, caf::actor> last_;
-  std::string given_up_;
-};
-
-caf::behavior idle(caf::event_based_actor*) {
-  return {[](int) {}};
+TEST_F(supervisor_test, restarts_only_the_child_that_went_down_and_after_a_pause) {
+  auto root = run(spec("root", {child("a"), child("b")}));
+  EXPECT_EQ(node("root/a").state, "running");
+  crash("a");
+  EXPECT_EQ(node("root/a").state, "backoff");
+  EXPECT_EQ(node("root/a").last_error, "a has crashed");
+  pass(99ms);
+  EXPECT_EQ(starts_["a"], 1);
+  pass(1ms);
+  EXPECT_EQ(starts_["a"], 2);
+  EXPECT_EQ(starts_["b"], 1);
+  EXPECT_EQ(node("root/a").state, "running");
+  EXPECT_EQ(node("root/a").restarts, 1U);
+  EXPECT_EQ(node("root/b").restarts, 0U);
+  stop(root);
 }
 
-class SupervisorTest : public testing::Test {
-protected:
-  child_spec child(const std::string& name) {
-    return {name, [this, name](caf::actor_system& sys) {
-              auto a = sys.spawn(idle);
-              seen_.started(name, a);
-              return a;
-            }};
+TEST_F(supervisor_test, pauses_double_up_to_the_longest) {
+  policy_.intensity = 10;
+  policy_.last = 400ms;
+  auto root = run(spec("root", {child("a")}));
+  int starts = 1;
+  for (auto wait : {100ms, 200ms, 400ms, 400ms}) {
+    crash("a");
+    pass(wait - 1ms);
+    EXPECT_EQ(starts_["a"], starts) << wait.count();
+    pass(1ms);
+    EXPECT_EQ(starts_["a"], ++starts) << wait.count();
   }
-
-  caf::actor start(std::vector<child_spec> children) {
-    restart_policy fast;
-    fast.intensity = 3;
-    fast.first = 1ms;
-    fast.last = 4ms;
-    return start_supervisor(system_, {"root", std::move(children), fast, tree_, time_, dice_,
-                                      [this](auto& reason) { seen_.gave_up(reason); }});
-  }
-
-  static void crash(const caf::actor& a) {
-    caf::anon_send_exit(a, caf::exit_reason::unhandled_exception);
-  }
-
-  tree_node node(const std::string& path) {
-    for (auto& n : tree_.nodes())
-      if (n.path == path)
-        return n;
-    return {};
-  }
-
-  witness seen_;
-  supervision_tree tree_;
-  system_clock_port time_;
-  system_random dice_;
-  caf::actor_system_config config_;
-  caf::actor_system system_{config_};
-};
-
-TEST_F(SupervisorTest, RestartsOnlyTheChildThatWentDown) {
-  auto root = start({child("a"), child("b")});
-  auto first = seen_.wait_for_start("a", 1);
-  seen_.wait_for_start("b", 1);
-  crash(first);
-  auto second = seen_.wait_for_start("a", 2);
-  EXPECT_NE(first, second);
-  EXPECT_EQ(seen_.starts("b"), 1);
-  EXPECT_EQ(node("root/a").restarts, 1u);
-  EXPECT_NE(node("root/a").last_reason.find("unhandled_exception"), std::string::npos);
-  caf::anon_send_exit(root, caf::exit_reason::user_shutdown);
+  stop(root);
 }
 
-TEST_F(SupervisorTest, GivesUpWhenAChildKeepsFailing) {
-  auto root = start({child("a")});
-  for (int i = 1; i <= 4; ++i)
-    crash(seen_.wait_for_start("a", i));
-  EXPECT_NE(seen_.wait_for_giving_up().find("root/a"), std::string::npos);
-  EXPECT_EQ(seen_.starts("a"), 4) << "three restarts after the first start, not more";
-  EXPECT_EQ(node("root/a").state, "failed");
+TEST_F(supervisor_test, a_child_that_keeps_failing_escalates_after_the_others_were_stopped) {
+  policy_.intensity = 3;
+  auto root = run(spec("root", {child("a"), child("b"), child("c")}));
+  for (int i = 0; i < 3; ++i) {
+    crash("b");
+    pass(10s);
+  }
+  EXPECT_EQ(given_up_, "");
+  ended_.clear();
+  crash("b");
+  EXPECT_EQ(given_up_, "root/b: b has crashed");
+  EXPECT_EQ(starts_["b"], 4) << "three restarts, not more";
+  EXPECT_THAT(ended_, ElementsAre("b", "c", "a"));
+  EXPECT_EQ(node("root/b").state, "failed");
+  EXPECT_EQ(node("root/a").state, "stopped");
+  EXPECT_EQ(node("root").state, "failed");
+  pass(1min);
+  EXPECT_EQ(starts_["b"], 4);
 }
 
-TEST_F(SupervisorTest, TriesAgainWhenAStartThrows) {
-  std::atomic<int> tries{0};
-  auto root = start({{"a", [&](caf::actor_system& sys) {
-                        if (++tries < 3)
-                          throw std::runtime_error("port in use");
-                        auto a = sys.spawn(idle);
-                        seen_.started("a", a);
-                        return a;
-                      }}});
-  seen_.wait_for_start("a", 1);
+TEST_F(supervisor_test, restarts_of_long_ago_do_not_count) {
+  policy_.intensity = 1;
+  auto root = run(spec("root", {child("a")}));
+  for (int i = 0; i < 5; ++i) {
+    crash("a");
+    pass(61s);
+  }
+  EXPECT_EQ(given_up_, "");
+  EXPECT_EQ(starts_["a"], 6);
+  stop(root);
+}
+
+TEST_F(supervisor_test, a_start_that_throws_is_tried_again) {
+  int tries = 0;
+  auto a = child("a");
+  auto well = a.start;
+  a.start = [&](caf::actor_system& system) {
+    if (++tries < 3)
+      throw std::runtime_error("port in use");
+    return well(system);
+  };
+  auto root = run(spec("root", {a, child("b")}));
+  EXPECT_EQ(node("root/a").state, "backoff");
+  EXPECT_EQ(node("root/a").last_error, "port in use");
+  EXPECT_EQ(starts_["b"], 1) << "its siblings start";
+  pass(100ms);
+  pass(200ms);
   EXPECT_EQ(tries, 3);
-  caf::anon_send_exit(root, caf::exit_reason::user_shutdown);
+  EXPECT_EQ(node("root/a").state, "running");
+  stop(root);
 }
 
-TEST_F(SupervisorTest, LeavesAChildAloneThatEndedNormally) {
-  auto root = start({child("a"), child("b")});
-  caf::anon_send_exit(seen_.wait_for_start("a", 1), caf::exit_reason::normal);
-  crash(seen_.wait_for_start("b", 1));
-  seen_.wait_for_start("b", 2);
-  EXPECT_EQ(seen_.starts("a"), 1);
-  caf::anon_send_exit(root, caf::exit_reason::user_shutdown);
+TEST_F(supervisor_test, a_normal_end_is_an_end_for_transient_children_only) {
+  auto passing = child("passing");
+  passing.life = lifetime::transient;
+  auto root = run(spec("root", {passing, child("lasting")}));
+  caf::anon_send_exit(last_["passing"], caf::exit_reason::user_shutdown);
+  caf::anon_send_exit(last_["lasting"], caf::exit_reason::user_shutdown);
+  settle();
+  pass(1s);
+  EXPECT_EQ(starts_["passing"], 1);
+  EXPECT_EQ(node("root/passing").state, "stopped");
+  EXPECT_EQ(starts_["lasting"], 2);
+  crash("passing");
+  stop(root);
+}
+
+TEST_F(supervisor_test, stops_in_reverse_order_each_after_the_one_before) {
+  auto root =
+      run(spec("root", {supervised_group(spec("root/x", {child("a"), child("b")})), child("c")}));
+  stop(root);
+  EXPECT_THAT(ended_, ElementsAre("c", "b", "a"));
+  EXPECT_EQ(node("root/x/a").state, "stopped");
+  EXPECT_EQ(node("root/x").state, "stopped");
+  EXPECT_EQ(node("root").state, "stopped");
+  EXPECT_EQ(given_up_, "");
+}
+
+TEST_F(supervisor_test, a_child_that_does_not_stop_is_left_behind_at_its_limit) {
+  auto stubborn = child("stubborn");
+  stubborn.stop_limit = 3s;
+  stubborn.start = [this](caf::actor_system& system) {
+    return last_["stubborn"] = system.spawn([](caf::event_based_actor* self) -> caf::behavior {
+      self->set_exit_handler([](caf::exit_msg&) {});
+      return {[self](int) { self->quit(); }};
+    });
+  };
+  auto root = run(spec("root", {child("a"), stubborn}));
+  stop(root);
+  EXPECT_THAT(ended_, ElementsAre());
+  pass(3s);
+  EXPECT_THAT(ended_, ElementsAre("a"));
+  EXPECT_EQ(node("root").state, "stopped");
+  EXPECT_THAT(node("root/stubborn").last_error, HasSubstr("did not stop"));
+  caf::anon_send(last_["stubborn"], 1);
+  settle();
+}
+
+TEST_F(supervisor_test, a_stop_cancels_restarts_that_are_waiting) {
+  auto root = run(spec("root", {child("a")}));
+  crash("a");
+  stop(root);
+  pass(10s);
+  EXPECT_EQ(starts_["a"], 1);
+  EXPECT_EQ(node("root").state, "stopped");
+}
+
+TEST_F(supervisor_test, a_group_that_gives_up_is_its_supervisors_to_restart) {
+  policy_.intensity = 1;
+  auto group = supervised_group(spec("root/x", {child("a"), child("b")}));
+  auto root = run(spec("root", {group, child("c")}));
+  crash("a");
+  pass(100ms);
+  crash("a");
+  EXPECT_EQ(node("root/x").state, "backoff");
+  EXPECT_EQ(node("root/x").last_error, "root/x/a: a has crashed");
+  pass(100ms);
+  EXPECT_EQ(starts_["a"], 3);
+  EXPECT_EQ(starts_["b"], 2) << "the group begins anew";
+  EXPECT_EQ(starts_["c"], 1);
+  EXPECT_EQ(given_up_, "");
+  stop(root);
+}
+
+TEST_F(supervisor_test, a_root_without_restarts_ends_with_the_childs_own_reason) {
+  policy_.intensity = 1;
+  auto group = supervised_group(spec("root/x", {child("a")}));
+  policy_.intensity = 0;
+  auto root = run(spec("root", {group, child("c")}));
+  crash("a");
+  pass(100ms);
+  crash("a");
+  EXPECT_EQ(given_up_, "root/x/a: a has crashed") << "once, not wrapped by each level";
+  EXPECT_THAT(ended_, ElementsAre("a", "a", "c"));
+  EXPECT_EQ(node("root").state, "failed");
+}
+
+TEST_F(supervisor_test, the_tree_stands_in_order_of_start_with_kinds_and_health) {
+  auto a = child("z");
+  a.health = [] { return "7 things"; };
+  auto root = run(spec("root", {a, child("b")}));
+  std::vector<std::string> paths;
+  for (auto& n : tree_.nodes())
+    paths.push_back(n.path + " " + n.kind + " " + n.health);
+  EXPECT_THAT(paths, ElementsAre("root supervisor ", "root/z fake 7 things", "root/b fake "));
+  EXPECT_EQ(node("root/z").since_us, clock_.now_us());
+  stop(root);
+  EXPECT_EQ(node("root/z").health, "") << "what is down is not asked";
 }
 
 } // namespace
-} // namespace rahat
+} // namespace rahat::test
