@@ -20,8 +20,7 @@ constexpr double give_up_seconds = 300;
 
 } // namespace
 
-distribution::distribution(bench_node& node, const settings& how, std::uint64_t lines)
-    : node_(node) {
+distribution::distribution(api& node, const settings& how, std::uint64_t lines) : node_(node) {
   auto homes = ctl::read_demo_register(how.examples, lines);
   lines_ = homes.households;
   amount_minor_ = homes.amount_minor;

@@ -1,6 +1,7 @@
 #pragma once
 
-#include "bench/bench_node.hpp"
+#include "bench/api.hpp"
+#include "bench/bench.hpp"
 
 #include <cstdint>
 #include <string>
@@ -12,7 +13,7 @@ namespace rahat::bench {
 class distribution {
 public:
   /// Makes the project and imports `lines` households of the example register.
-  distribution(bench_node& node, const settings& how, std::uint64_t lines);
+  distribution(api& node, const settings& how, std::uint64_t lines);
 
   /// Funds and drafts a disbursement for everybody and locks it; gives the seconds of locking.
   double lock();
@@ -40,7 +41,7 @@ public:
 private:
   std::string path() const { return "/v2/disbursements/" + disbursement_; }
 
-  bench_node& node_;
+  api& node_;
   std::uint64_t lines_ = 0;
   std::int64_t amount_minor_ = 0;
   std::string project_;

@@ -11,8 +11,6 @@ namespace rahat::bench {
 
 namespace {
 
-constexpr const char* connections = "64";
-
 /// Requests are put together beforehand, so that the client costs as little as it can.
 constexpr const char* reads_script = R"lua(
 local requests, n = {}, 0
@@ -99,8 +97,8 @@ load load::of_posts(const std::string& folder, const std::vector<std::string>& p
   return load{write_script(folder, with(posts_script, "@body@", json), paths, token)};
 }
 
-load_result load::run(const std::string& url, unsigned seconds) const {
-  auto text = output_of({find_program("wrk", "wrk"), "-t1", "-c", connections, "-d",
+load_result load::run(const std::string& url, unsigned seconds, unsigned connections) const {
+  auto text = output_of({find_program("wrk", "wrk"), "-t1", "-c", std::to_string(connections), "-d",
                          std::to_string(seconds) + "s", "--latency", "-s", script_, url, "--",
                          ctl::random_key()});
   if (text.find("Socket errors") != std::string::npos)

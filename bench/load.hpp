@@ -13,7 +13,7 @@ struct load_result {
   double p99_ms = 0;
 };
 
-/// One load of `wrk -t1 -c64`, the requests of which are built by a script of ours.
+/// One load of `wrk -t1`, the requests of which are built by a script of ours.
 class load {
 public:
   /// GET of each path in turn, with the token.
@@ -25,7 +25,7 @@ public:
                        const std::string& token, const std::string& json);
 
   /// Throws std::runtime_error when wrk fails or could not connect.
-  load_result run(const std::string& url, unsigned seconds) const;
+  load_result run(const std::string& url, unsigned seconds, unsigned connections = 64) const;
 
 private:
   explicit load(std::string script) : script_(std::move(script)) {}

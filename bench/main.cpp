@@ -18,7 +18,16 @@ const std::vector<benchmark>& suite() {
       {"idle_entity", "memory of an idle entity beyond its state", idle_entity},
       {"recovery", "kill -9 while paying: until it pays again; first touch of a cold entity",
        recovery},
-      {"peak_memory", "the most memory of node and Postgres over a whole run", peak_memory}};
+      {"peak_memory", "the most memory of node and Postgres over a whole run", peak_memory},
+      {"cluster_failover", "kill -9 of one node of three: until each of its shards serves again",
+       cluster_failover, 30},
+      {"cluster_move", "a node of three is drained: how long a shard is away, under two loads",
+       cluster_move, 5},
+      {"cluster_cold_start", "kill -9 of all three, started together: until every shard serves",
+       cluster_cold_start, 5},
+      {"cluster_overhead", "what three nodes cost on one machine: work per CPU-second against one",
+       cluster_overhead},
+      {"cluster_hop", "HTTP on one node, the entity on another, at low load", cluster_hop}};
   return all;
 }
 
@@ -49,7 +58,9 @@ int run_all(const std::vector<std::string>& names, const settings& how, const st
   for (auto* one : chosen(names)) {
     std::cerr << one->name << ": " << one->about << std::endl;
     try {
-      for (auto& row : one->run(how))
+      auto its = how;
+      its.rounds = how.rounds > 0 ? how.rounds : one->rounds;
+      for (auto& row : one->run(its))
         rows.push_back(row);
     } catch (const std::exception& e) {
       std::cerr << one->name << " failed: " << e.what() << std::endl;
@@ -83,9 +94,10 @@ int run(int argc, char** argv) {
           CLI::Validator([](std::string& name) { return check_name(name); }, "NAME", "benchmark"));
   app.add_flag("--list", list, "Name the benchmarks and stop");
   app.add_option("--json", file, "Write the table as a JSON list to this file, too");
-  app.add_option("--rounds", how.rounds, "Rounds of each side")
-      ->check(CLI::Range(1u, 99u))
-      ->capture_default_str();
+  app.add_option("--rounds", how.rounds,
+                 "Rounds of each side; cluster_failover kills a node in each (default: 3, 5 of\n"
+                 "cluster_move and cluster_cold_start, 30 of cluster_failover)")
+      ->check(CLI::Range(1u, 999u));
   app.add_option("--seconds", how.seconds, "Seconds of load a side and round")
       ->check(CLI::Range(1u, 600u))
       ->capture_default_str();
@@ -102,13 +114,14 @@ int run(int argc, char** argv) {
       "Examples:\n"
       "  ./dev bench\n"
       "  ./dev bench commands reads --json figures.json\n"
-      "  ./dev bench bulk_pay --lines 100000 --rounds 5");
+      "  ./dev bench bulk_pay --lines 100000 --rounds 5\n"
+      "  ./dev bench cluster_failover cluster_move cluster_cold_start cluster_hop");
   CLI11_PARSE(app, argc, argv);
   if (idle > 0)
     return count_idle(idle);
   if (list) {
     for (auto& one : suite())
-      std::cout << one.name << std::string(14 - one.name.size(), ' ') << one.about << "\n";
+      std::cout << one.name << std::string(20 - one.name.size(), ' ') << one.about << "\n";
     return 0;
   }
   return run_all(names, how, file);

@@ -78,6 +78,10 @@ extern "C" void end_all(int signal) {
   ::_exit(128 + signal);
 }
 
+int code_of(int status) {
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 class words {
 public:
   explicit words(std::vector<std::string> all) : all_(std::move(all)) {
@@ -162,19 +166,38 @@ std::string output_of(const std::vector<std::string>& argv,
   return text;
 }
 
-pid_t start(const std::vector<std::string>& argv) {
+pid_t start(const std::vector<std::string>& argv, const std::string& log) {
   words args{argv};
   pid_t pid = -1;
-  if (int failed = ::posix_spawnp(&pid, argv[0].c_str(), nullptr, nullptr, args.get(), environ))
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  if (!log.empty()) {
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.c_str(),
+                                     O_WRONLY | O_CREAT | O_APPEND, 0644);
+    posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+  }
+  int failed = ::posix_spawnp(&pid, argv[0].c_str(), &actions, nullptr, args.get(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (failed != 0)
     throw std::runtime_error("cannot run " + argv[0] + ": " + std::strerror(failed));
   remember_child(pid);
   return pid;
 }
 
-void end(pid_t child) {
-  ::kill(child, SIGTERM);
-  ::waitpid(child, nullptr, 0);
+int end(pid_t child, int signal) {
+  ::kill(child, signal);
+  int status = 0;
+  ::waitpid(child, &status, 0);
   forget_child(child);
+  return code_of(status);
+}
+
+std::optional<int> ended(pid_t child) {
+  int status = 0;
+  if (::waitpid(child, &status, WNOHANG) != child)
+    return std::nullopt;
+  forget_child(child);
+  return code_of(status);
 }
 
 void remember_child(pid_t child) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <sys/types.h>
+#include <csignal>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,11 +27,14 @@ double pss_bytes(pid_t root);
 std::string output_of(const std::vector<std::string>& argv,
                       const std::vector<std::pair<std::string, std::string>>& extra = {});
 
-/// Starts a program that runs beside us.
-pid_t start(const std::vector<std::string>& argv);
+/// Starts a program that runs beside us; with `log`, whatever it prints is added to that file.
+pid_t start(const std::vector<std::string>& argv, const std::string& log = {});
 
-/// SIGTERM and wait.
-void end(pid_t child);
+/// A signal and wait; its exit code, 128 + n when a signal n ended it.
+int end(pid_t child, int signal = SIGTERM);
+
+/// The exit code of a child that has ended, as above; nothing while it runs.
+std::optional<int> ended(pid_t child);
 
 /// Processes that Ctrl-C ends before it ends us: they run in sessions of their own.
 void remember_child(pid_t child);

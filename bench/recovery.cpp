@@ -1,3 +1,4 @@
+#include "bench/bench_node.hpp"
 #include "bench/distribution.hpp"
 #include "bench/load.hpp"
 

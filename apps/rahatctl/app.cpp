@@ -51,7 +51,7 @@ int run(int argc, const char* const* argv, const environment& env, std::ostream&
     ctx.data = first_of(ctx.data, env, "RAHAT_NODE_DATA_DIR", default_data_dir(env));
   });
   for (auto add : {add_demo, add_health, add_doctor, add_books, add_audit, add_actors, add_parked,
-                   add_token, add_certs})
+                   add_token, add_certs, add_cluster})
     add(app, ctx);
 
   try {

@@ -19,5 +19,6 @@ void add_parked(CLI::App& app, context& ctx);
 void add_doctor(CLI::App& app, context& ctx);
 void add_demo(CLI::App& app, context& ctx);
 void add_certs(CLI::App& app, context& ctx);
+void add_cluster(CLI::App& app, context& ctx);
 
 } // namespace rahat::ctl

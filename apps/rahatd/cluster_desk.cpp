@@ -18,7 +18,7 @@ std::size_t misplaced(const cluster_reading& seen) {
   const auto wanted = cluster::assign_shards(members);
   std::size_t count = 0;
   for (shard_id shard = 0; shard < shard_count; ++shard)
-    count += wanted[shard] == seen.shards[shard].owner.node ? 0 : 1;
+    count += wanted.owner_of[shard] == seen.shards[shard].owner.node ? 0 : 1;
   return count;
 }
 

@@ -1,5 +1,7 @@
 #include "apps/rahatd/cluster_metrics.hpp"
 
+#include "runtime/telemetry/log.hpp"
+
 #include <prometheus/counter.h>
 #include <prometheus/family.h>
 #include <prometheus/gauge.h>
@@ -83,7 +85,11 @@ public:
   void shard_fenced(shard_id) override { fenced_.Increment(); }
   void drain_cut_short(shard_id) override { cut_.Increment(); }
   void sessions_ended(const cluster::member_id&, int n) override { sessions_.Increment(n); }
-  void sessions_stay(const cluster::member_id&, const std::string&) override { stay_.Increment(); }
+  void sessions_stay(const cluster::member_id& of, const std::string& why) override {
+    stay_.Increment();
+    log::warning("dead_sessions_stay",
+                 {{"member", std::string_view{of.str()}}, {"reason", std::string_view{why}}});
+  }
 
 private:
   prometheus::Family<prometheus::Counter>& taken_;
@@ -102,7 +108,15 @@ public:
         waiting_(gauge(r, "rahat_cluster_calls_waiting", "Calls that wait for a shard's owner")),
         again_(counters(r, "rahat_cluster_calls_again_total", "Calls sent on their way again")),
         lost_(counters(r, "rahat_cluster_messages_lost_total",
-                       "Messages between nodes that their outbox sends again")) {}
+                       "Messages between nodes that their outbox sends again")),
+        live_sent_(counter(r, "rahat_cluster_live_events_sent_total",
+                           "Live events sent to nodes where somebody follows them")),
+        live_heard_(counter(r, "rahat_cluster_live_events_heard_total",
+                            "Live events that came from other nodes")),
+        live_dropped_(counter(r, "rahat_cluster_live_events_dropped_total",
+                              "Live events without room on their link; the journal has them")),
+        live_gaps_(counters(r, "rahat_cluster_live_gaps_total",
+                            "Shards whose live events may have been missed")) {}
 
   void hop_finished(std::string_view what, std::string_view outcome, double s) override {
     hop_.Observe(s);
@@ -115,6 +129,12 @@ public:
   void message_lost(std::string_view why) override {
     lost_.Add({{"reason", std::string{why}}}).Increment();
   }
+  void live_event_sent() override { live_sent_.Increment(); }
+  void live_event_heard() override { live_heard_.Increment(); }
+  void live_event_dropped() override { live_dropped_.Increment(); }
+  void live_gap(std::string_view why, std::size_t shards) override {
+    live_gaps_.Add({{"reason", std::string{why}}}).Increment(static_cast<double>(shards));
+  }
 
 private:
   prometheus::Histogram& hop_;
@@ -122,6 +142,10 @@ private:
   prometheus::Gauge& waiting_;
   prometheus::Family<prometheus::Counter>& again_;
   prometheus::Family<prometheus::Counter>& lost_;
+  prometheus::Counter& live_sent_;
+  prometheus::Counter& live_heard_;
+  prometheus::Counter& live_dropped_;
+  prometheus::Family<prometheus::Counter>& live_gaps_;
 };
 
 class mesh_metrics final : public cluster::mesh_probe {
@@ -133,6 +157,8 @@ public:
         ended_(counters(r, "rahat_cluster_links_ended_total", "Links that ended")),
         strangers_(counter(r, "rahat_cluster_stranger_messages_total",
                            "Messages without their link's secret, dropped")),
+        refused_(counter(r, "rahat_cluster_channels_refused_total",
+                         "Channels closed at once: too many had not proven who they are")),
         beat_(seconds(r, "rahat_cluster_round_trip_seconds", "A beat to another node and back")),
         sent_(counter(r, "rahat_cluster_sent_bytes_total", "Bytes sent to other nodes")),
         received_(counter(r, "rahat_cluster_received_bytes_total", "Bytes from other nodes")),
@@ -149,6 +175,7 @@ public:
   void stranger_heard(std::size_t messages) override {
     strangers_.Increment(static_cast<double>(messages));
   }
+  void channel_refused() override { refused_.Increment(); }
   void beat_answered(double s) override { beat_.Observe(s); }
   void frame_sent(std::size_t bytes) override { sent_.Increment(static_cast<double>(bytes)); }
   void frame_received(std::size_t bytes) override {
@@ -164,6 +191,7 @@ private:
   prometheus::Gauge& links_;
   prometheus::Family<prometheus::Counter>& ended_;
   prometheus::Counter& strangers_;
+  prometheus::Counter& refused_;
   prometheus::Histogram& beat_;
   prometheus::Counter& sent_;
   prometheus::Counter& received_;

@@ -123,6 +123,7 @@ struct clustering::parts {
     }
   } beyond;
   std::unique_ptr<cluster::router> routes;
+  std::unique_ptr<cluster::live_spread> spread;
   std::unique_ptr<cluster::mover> moves;
   std::unique_ptr<cluster::pilot> membership;
 
@@ -205,6 +206,9 @@ void clustering::parts::make_router() {
       .read_soon = [this] { membership->read_soon(); }};
   routes = std::make_unique<cluster::router>(std::move(with));
   beyond.way = routes.get();
+  spread = std::make_unique<cluster::live_spread>(
+      cluster::live_spread::dependencies{d.me.node, *links, owners, d.time, d.counted.routes()});
+  routes->relay(spread.get());
   links->listen(routes.get());
 }
 
@@ -260,6 +264,7 @@ void clustering::parts::make_pilot() {
 }
 
 void clustering::parts::viewed(const std::shared_ptr<const cluster::view>& now, bool newer) {
+  hosts->view_is_at(now->feature_level);
   links->viewed(*now, d.me.node);
   auto known = owners.read();
   std::size_t unowned = 0;
@@ -283,13 +288,16 @@ void clustering::parts::ended(cluster::stop_reason why) {
     d.on_end("this node's membership is over: " + std::string{cluster::to_string(why)});
 }
 
-/// Who is parked there must not be started when the shard opens.
+/// Who is parked there must not be started when the shard opens. A list that cannot be read opens
+/// it all the same: others wait for it, and who is started by mistake fails and is parked again.
 void clustering::parts::prepare(shard_id shard, std::function<void()> then) {
   d.db.parked(max_parked, [this, shard, then](outcome<std::vector<parked_row>> rows) {
+    std::vector<entity_ref> here;
     if (auto* parked = std::get_if<std::vector<parked_row>>(&rows))
       for (auto& row : *parked)
         if (shard_of(row.entity) == shard)
-          hosts->mark_parked(row.entity);
+          here.push_back(row.entity);
+    hosts->parked_are(shard, here);
     then();
   });
 }
@@ -305,6 +313,7 @@ void clustering::parts::tick(const std::shared_ptr<parts>& self) {
   links->tick();
   moves->tick();
   membership->tick();
+  spread->tick();
   d.later.after(std::chrono::duration_cast<std::chrono::milliseconds>(tick_every),
                 [self] { self->tick(self); });
 }
@@ -325,6 +334,14 @@ rahat::entities& clustering::everywhere() {
   return *parts_->routes;
 }
 
+void clustering::hear(live_listeners& here) {
+  parts_->spread->hear(here);
+}
+
+void clustering::publish(const live_event& event) {
+  parts_->spread->publish(event);
+}
+
 void clustering::start() {
   auto port = parts_->links->start();
   log::info("cluster_listens",
@@ -341,6 +358,22 @@ void clustering::leave(std::chrono::milliseconds limit) {
   p.membership->want(cluster::wish::leave);
   std::unique_lock lock{p.mutex};
   p.changed.wait_for(lock, limit, [&p] { return p.left; });
+}
+
+std::vector<part> clustering::threads() {
+  auto out = parts_->tables->parts();
+  out.push_back(parts_->wires->scout());
+  return out;
+}
+
+bool clustering::over() const {
+  std::lock_guard lock{parts_->mutex};
+  return parts_->left;
+}
+
+void clustering::refuse_waiting() {
+  if (parts_->routes)
+    parts_->routes->stop();
 }
 
 void clustering::stop() {
@@ -362,6 +395,10 @@ bool clustering::belongs() const {
   auto* mine = now ? now->find(parts_->me()) : nullptr;
   return mine != nullptr && (mine->status == cluster::member_status::active ||
                              mine->status == cluster::member_status::leaving);
+}
+
+void clustering::release(const entity_ref& entity) {
+  parts_->routes->release(entity);
 }
 
 void clustering::fenced(const std::vector<shard_id>& shards) {

@@ -9,6 +9,7 @@
 #include "runtime/cluster/caf/caf_channels.hpp"
 #include "runtime/cluster/driving/mover.hpp"
 #include "runtime/cluster/driving/pilot.hpp"
+#include "runtime/cluster/routing/live_spread.hpp"
 #include "runtime/cluster/routing/router.hpp"
 #include "runtime/cluster/transport/mesh.hpp"
 #include "runtime/entity/region.hpp"
@@ -64,17 +65,35 @@ public:
   /// The way to every entity of the cluster. After `attach`.
   rahat::entities& everywhere();
 
+  /// Who listens to live events on this node, before `start`.
+  void hear(live_listeners& here);
+
+  /// A commit of this node was announced: peers that follow its entity are told.
+  void publish(const live_event& event);
+
   /// Listens, joins, begins to move shards.
   void start();
 
   /// Gives the shards away and leaves, within the limit. Serves meanwhile.
   void leave(std::chrono::milliseconds limit);
 
+  /// Its threads, for their owners. After `start`.
+  std::vector<part> threads();
+
+  /// This incarnation's membership has ended, in whatever way.
+  bool over() const;
+
+  /// What waits for other nodes is refused as retryable, now and from now on.
+  void refuse_waiting();
+
   /// Ends links and loops; what waits is refused as retryable.
   void stop();
 
   /// The member row says that this node belongs: gateways may serve.
   bool belongs() const;
+
+  /// Puts an entity that was parked back to work, wherever it is served.
+  void release(const entity_ref& entity);
 
   void fenced(const std::vector<shard_id>& shards);
   bool serves(shard_id shard) const;

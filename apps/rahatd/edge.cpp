@@ -156,7 +156,7 @@ void edge::impl::open_internal() {
   c.db = &use.db;
   c.audit = &use.audit;
   c.members = &use.members;
-  c.release = [this](const entity_ref& entity) { use.hosts.release(entity); };
+  c.release = use.release;
   c.in_background = [this](std::function<void()> job) { use.background.run(std::move(job)); };
   auto how = options_of(use.settings, use.time);
   how.address = use.settings.http.internal_host;

@@ -38,6 +38,7 @@ struct edge_parts {
   measures& counted;
   supervision_tree& tree;
   region& hosts;
+  std::function<void(const entity_ref&)> release; // puts a parked entity back to work, anywhere
   ops::cluster_port& members;
   std::string service_conninfo;
   std::function<bool()> may_serve;

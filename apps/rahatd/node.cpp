@@ -30,6 +30,7 @@
 #include <caf/exit_reason.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
+#include <set>
 #include <stdexcept>
 #include <thread>
 
@@ -103,7 +104,7 @@ struct node::parts {
   system_clock_port time;
   system_random dice;
   measures counted{static_cast<unsigned>(settings.persistence.writers)};
-  kind_registry kinds = all_kinds();
+  kind_registry kinds = injected.kinds ? injected.kinds() : all_kinds();
   supervision_tree tree;
   tree_metrics tree_counted{tree};
 
@@ -132,6 +133,7 @@ struct node::parts {
 
   std::atomic<bool> serving{false};
   std::atomic<bool> draining{false};
+  std::atomic<bool> too_old{false};
   std::atomic<std::size_t> shards_owned{0};
   std::atomic<std::int64_t> database_seen_us{0};
 
@@ -151,6 +153,9 @@ struct node::parts {
   void start_hosts();
   void wake_all();
   void sweep(shard_id shard);
+  void look_at_parked();
+  void look_at_level();
+  void meet_newer(const entity_ref& entity, const std::string& why);
   void watch_database();
   void fenced(const std::vector<shard_id>& shards);
   void take_again();
@@ -174,6 +179,8 @@ void node::parts::open_database() {
   const auto key = key_of(settings, dice);
   trust = std::make_unique<sealer>(key, dice);
   who = enrolment_of(settings, load_node_uuid(folder->path()), key);
+  if (injected.build_reads != 0)
+    who.build_level = injected.build_reads;
   database = std::make_unique<node_database>(settings, *folder);
 }
 
@@ -188,8 +195,10 @@ void node::parts::take_lease() {
   calls.log = [](std::string_view event, const std::string& detail) {
     log::info(event, {{"detail", detail}});
   };
-  lease = std::make_unique<node_lease>(database->service_conninfo(), me, now, terms_of(settings),
-                                       std::move(calls));
+  auto terms = terms_of(settings);
+  terms.trusted_for_ever = injected.lease_trusted_for_ever;
+  lease =
+      std::make_unique<node_lease>(database->service_conninfo(), me, now, terms, std::move(calls));
   lease->start();
   if (!lease->wait_valid(first_lease_limit))
     throw std::runtime_error("the node could not get its lease from the database");
@@ -250,9 +259,17 @@ void node::parts::start_hosts() {
                          .limits = limits_of(settings),
                          .spawn = caf_host_spawner(*actors),
                          .serving = [this] { return may_serve(); },
-                         .publish = [this](const live_event& e) { hub->publish(e); },
+                         .publish =
+                             [this](const live_event& e) {
+                               hub->publish(e);
+                               if (cluster)
+                                 cluster->publish(e);
+                             },
                          .beyond = cluster ? &cluster->beyond() : nullptr,
-                         .serves_all = !cluster};
+                         .serves_all = !cluster,
+                         .reads = who.build_level,
+                         .too_old = [this](const entity_ref& entity,
+                                           const std::string& why) { meet_newer(entity, why); }};
   entities = std::make_unique<region>(std::move(d));
   if (cluster)
     cluster->attach(*entities);
@@ -261,7 +278,28 @@ void node::parts::start_hosts() {
   how.progress_types = progress_types();
   how.progress_every = std::chrono::milliseconds(
       1'000 / std::max<std::int64_t>(1, settings.live.progress_per_second));
+  how.clustered = clustered();
   hub = std::make_unique<live::live_hub>(how, *db, everywhere(), time);
+  if (cluster)
+    cluster->hear(*hub);
+}
+
+/// Leaves in order, as at SIGTERM: the next owner of its shards has to be a build that can read.
+void node::parts::meet_newer(const entity_ref& entity, const std::string& why) {
+  log::error("level_too_high",
+             {{"entity", std::string_view{entity.str()}}, {"reason", std::string_view{why}}});
+  if (!too_old.exchange(true))
+    on_end("this build is too old for " + entity.str() + ": " + why);
+}
+
+/// Of a node that is alone; a member hears it with every view.
+void node::parts::look_at_level() {
+  if (who.build_level == cluster::first_level)
+    return; // there is nothing else to write
+  desk->look([this](const ops::cluster_facts& f) {
+    if (f.database_answers)
+      entities->view_is_at(f.seen.now.feature_level);
+  });
 }
 
 void node::parts::wake_all() {
@@ -283,8 +321,23 @@ void node::parts::sweep(shard_id shard) {
       [this, shard] {
         if (may_serve() && (!cluster || cluster->serves(shard)))
           entities->wake_pending(shard);
+        if (shard == 0)
+          cluster ? look_at_parked() : look_at_level();
         sweep(static_cast<shard_id>((shard + 1) % shard_count));
       });
+}
+
+/// Whom an operator has released at another node while the word of it was lost.
+void node::parts::look_at_parked() {
+  db->parked(max_parked_at_start, [this](outcome<std::vector<parked_row>> rows) {
+    auto* parked = std::get_if<std::vector<parked_row>>(&rows);
+    if (parked == nullptr || parked->size() >= max_parked_at_start)
+      return; // who is not in a part of the list may be in the rest
+    std::set<entity_ref> listed;
+    for (auto& row : *parked)
+      listed.insert(row.entity);
+    entities->still_parked(listed);
+  });
 }
 
 void node::parts::watch_database() {
@@ -350,15 +403,16 @@ std::vector<child_spec> node::parts::groups() {
   };
   part hosts{"region", "region", [](death_notice) {}, [this] { entities->stop(); },
              [this] { return std::to_string(entities->resident_count()) + " entities in memory"; }};
-  auto cluster = owned_all({{lease->as_part()}});
-  cluster.push_back(heartbeat("heartbeat", lease_beat_every, [this] { lease->beat(); }));
+  auto members =
+      owned_all({{lease->as_part()}, cluster ? cluster->threads() : std::vector<part>{}});
+  members.push_back(heartbeat("heartbeat", lease_beat_every, [this] { lease->beat(); }));
   std::vector<child_spec> out;
   out.push_back(
       group("persistence", owned_all({database->parts(), db->parts(), audit->audit().parts()})));
-  out.push_back(group("cluster", std::move(cluster)));
+  out.push_back(group("cluster", std::move(members)));
   out.push_back(group("shards", owned_all({{std::move(hosts), entities->ticking()}})));
-  out.push_back(group("workers", owned_all({{later->as_part(), background->as_part(),
-                                             tokens->as_part()}})));
+  out.push_back(
+      group("workers", owned_all({{later->as_part(), background->as_part(), tokens->as_part()}})));
   auto edge = gateways->parts();
   edge.insert(edge.begin(), hub->as_part());
   out.push_back(group("gateways", owned_all({std::move(edge)})));
@@ -411,9 +465,9 @@ void node::start() {
   p.counted.add(p.audit->counted());
   p.counted.add(p.tree_counted);
   p.audit->audit().start();
-  p.desk = std::make_unique<cluster_desk>(cluster_desk::dependencies{
-      p.cluster.get(), p.database->service_conninfo(), p.me, p.now, p.who, terms_of(p.settings),
-      p.time});
+  p.desk = std::make_unique<cluster_desk>(
+      cluster_desk::dependencies{p.cluster.get(), p.database->service_conninfo(), p.me, p.now,
+                                 p.who, terms_of(p.settings), p.time});
   edge_parts use{p.settings,
                  p.time,
                  p.everywhere(),
@@ -428,6 +482,9 @@ void node::start() {
                  p.counted,
                  p.tree,
                  *p.entities,
+                 [&p](const entity_ref& entity) {
+                   p.cluster ? p.cluster->release(entity) : p.entities->release(entity);
+                 },
                  *p.desk,
                  p.database->service_conninfo(),
                  [&p] { return p.may_serve(); },
@@ -444,9 +501,12 @@ void node::start() {
 
 void node::stop() {
   auto& p = *parts_;
-  if (p.cluster && p.gateways)
+  const bool out = p.cluster && (p.lease->ended() != lease_end::none || p.cluster->over());
+  if (p.cluster && p.gateways && !out)
     p.cluster->leave(std::chrono::seconds(p.settings.cluster.shutdown_s));
   p.draining = true;
+  if (out) // no peer speaks to it any more: the drain below would wait for answers of theirs
+    p.cluster->refuse_waiting();
   if (p.gateways)
     p.gateways->drain(std::chrono::milliseconds(p.settings.http.drain_timeout_ms));
   if (p.later)
@@ -479,6 +539,10 @@ void node::stop() {
     p.lease->release();
   if (p.database)
     p.database->stop();
+}
+
+bool node::too_old() const {
+  return parts_->too_old;
 }
 
 std::uint16_t node::public_port() const {

@@ -9,6 +9,8 @@
 
 namespace rahat {
 
+class kind_registry;
+
 /// One node of Rahat, put together: Postgres, lease, shards, store, hosts, gateways. The only place
 /// that sees everything. Start and stop on one thread.
 class node {
@@ -16,6 +18,10 @@ public:
   /// For tests: faults that no outside world can make.
   struct faults {
     std::function<void(unsigned writer)> before_batch; // see pg::store_options
+    bool lease_trusted_for_ever = false;               // see lease_terms
+    /// What a build of the release after this one reads, and its kinds.
+    std::int32_t build_reads = 0;              // 0: this build
+    std::function<kind_registry()> kinds = {}; // none: all_kinds
   };
 
   /// `on_end`: the node may never serve again (declared dead, the database was replaced, a part
@@ -32,6 +38,10 @@ public:
 
   /// Drains the gateways, lands what was decided, lets go of lease and Postgres.
   void stop();
+
+  /// True once a commit or message of a newer build was met: starting this build again would not
+  /// help.
+  bool too_old() const;
 
   std::uint16_t public_port() const;
   std::uint16_t internal_port() const;

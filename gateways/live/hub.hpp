@@ -2,6 +2,7 @@
 
 #include "gateways/http/handler.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,10 +40,13 @@ public:
   virtual ~hub() = default;
 
   /// Sends `to` every event of `topic` after the token (all new ones if there is none), in order.
-  /// Refuses topics that do not exist, that `who` may not see, or tokens that cannot be read.
+  /// Refuses topics that do not exist, that `who` may not see, or tokens that cannot be read; else
+  /// calls `placed` once what happens from then on is told: at once or a little later, from any
+  /// thread, or never if that cannot be found out, which is told to the sink.
   virtual std::optional<error> subscribe(const http::caller& who, const std::string& topic,
                                          const std::optional<std::string>& after,
-                                         std::shared_ptr<sink> to) = 0;
+                                         std::shared_ptr<sink> to,
+                                         std::function<void()> placed) = 0;
 
   /// The subscriber has left all of its topics.
   virtual void leave(const std::shared_ptr<sink>& to) = 0;

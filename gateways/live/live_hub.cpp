@@ -3,6 +3,7 @@
 #include "gateways/http/problem.hpp"
 #include "runtime/telemetry/time_text.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace rahat::live {
@@ -10,6 +11,7 @@ namespace rahat::live {
 namespace {
 
 const std::string feed_name = "feed";
+constexpr std::chrono::milliseconds wake_every{100};
 
 std::optional<entity_ref> entity_of(const std::string& topic, const std::set<std::string>& kinds) {
   auto slash = topic.find('/');
@@ -31,6 +33,8 @@ std::optional<std::uint64_t> number(std::string_view text) {
   return value;
 }
 
+} // namespace
+
 live_event event_of(const journal_row& row) {
   live_event e;
   e.entity = row.entity;
@@ -41,8 +45,6 @@ live_event event_of(const journal_row& row) {
   e.at_us = row.at_us;
   return e;
 }
-
-} // namespace
 
 live_hub::live_hub(hub_options options, store& db, entities& all, const clock& time)
     : options_(std::move(options)), db_(db), all_(all), time_(time) {
@@ -58,7 +60,11 @@ void live_hub::stop() {
     std::unique_lock lock{mutex_};
     stopping_ = true;
     topics_.clear();
+    ++topics_version_;
     behind_.clear();
+    doubted_.clear();
+    is_doubted_.clear();
+    states_owed_.clear();
   }
   changed_.notify_all();
   thread_.join();
@@ -112,6 +118,8 @@ void live_hub::to_topic(const std::string& name, const live_event& event) {
   for (auto& [key, who] : t.subscribers)
     if (!who->replaying && owes(name, *who, event) && !follows(name, *who, event))
       fall_behind(name, who, event);
+  if (!event.view)
+    return; // of the journal: a replay says no progress
   t.progress = event;
   if (time_.steady() - t.progress_sent >= options_.progress_every)
     changed_.notify_one();
@@ -120,6 +128,9 @@ void live_hub::to_topic(const std::string& name, const live_event& event) {
 void live_hub::send(topic& t, const std::string& name, const live_event& event) {
   frame shared; // the same bytes for all who stand where the hub stands
   std::vector<sink*> gone;
+  const bool without_document = !event.view && t.entity;
+  if (without_document && states_owed_.insert(name).second)
+    changed_.notify_one();
   for (auto& [key, who] : t.subscribers) {
     if (who->replaying || !owes(name, *who, event))
       continue;
@@ -127,6 +138,7 @@ void live_hub::send(topic& t, const std::string& name, const live_event& event) 
       fall_behind(name, who, event);
       continue;
     }
+    who->owed_state = without_document; // else it has the newest
     bool alone = name == feed_name && who->positions.positions != order_.token().positions;
     if (alone || !shared) {
       auto text = frame_for(name, *who, event);
@@ -157,8 +169,9 @@ bool live_hub::follows(const std::string& name, subscriber& who, const live_even
     last = event.position;
     return true;
   }
-  if (who.seq != 0 && event.seq != who.seq + 1)
+  if ((who.placed || who.seq != 0) && event.seq != who.seq + 1)
     return false;
+  who.placed = true;
   who.seq = event.seq;
   return true;
 }
@@ -182,10 +195,13 @@ void live_hub::drop(topic& t, sink* who) {
   subscriptions_ -= t.subscribers.erase(who);
 }
 
-/// Without a token: progress.
+/// Without a token: progress. An event without its document looks as in a replay.
 live_hub::frame live_hub::frame_of(const std::string& topic, const live_event& e,
                                    std::string token) const {
   std::string data = e.view ? *e.view : "null";
+  if (!e.view && topic != feed_name)
+    data = R"({"entity":")" + e.entity.str() + R"(","version":)" + std::to_string(e.seq) +
+           R"(,"replayed":true})";
   if (topic == feed_name)
     data = R"({"entity":")" + e.entity.str() + R"(","version":)" + std::to_string(e.seq) +
            R"(,"state":)" + data + "}";
@@ -205,7 +221,7 @@ live_hub::frame live_hub::replayed(const std::string& topic, const journal_row& 
 
 std::optional<error> live_hub::subscribe(const http::caller&, const std::string& name,
                                          const std::optional<std::string>& after,
-                                         std::shared_ptr<sink> to) {
+                                         std::shared_ptr<sink> to, std::function<void()> placed) {
   auto entity = entity_of(name, options_.kinds);
   if (!entity && name != feed_name)
     return error{errc::invalid_input,
@@ -220,6 +236,7 @@ std::optional<error> live_hub::subscribe(const http::caller&, const std::string&
                    "after"};
     who->seq = *seq;
     who->asked_after = *seq;
+    who->placed = true;
     who->replaying = true;
   } else if (after) {
     auto token = feed_token::parse(*after);
@@ -229,13 +246,20 @@ std::optional<error> live_hub::subscribe(const http::caller&, const std::string&
     who->replaying = true;
   }
   bool first_feed = false;
+  bool find_place = false;
   {
     std::unique_lock lock{mutex_};
     if (stopping_)
       return error{errc::not_ready, "the node is stopping", {}};
     if (subscriptions_.load() >= options_.max_subscriptions)
       return error{errc::overloaded, "too many subscriptions on this node: try another", {}};
-    auto& t = topics_[name];
+    auto [at, is_new] = topics_.try_emplace(name);
+    auto& t = at->second;
+    t.entity = entity;
+    if (is_new)
+      ++topics_version_;
+    find_place = options_.clustered && entity && !after && !stands_with_others(t, *who);
+    who->replaying = who->replaying || find_place;
     if (t.subscribers.emplace(who->to.get(), who).second)
       ++subscriptions_;
     if (!entity && !feed_active_) {
@@ -245,14 +269,20 @@ std::optional<error> live_hub::subscribe(const http::caller&, const std::string&
     if (!entity && !after) { // from here on, which is only known once the heads have been read
       who->unplaced = !order_.started(0);
       who->positions = order_.token();
+      if (options_.clustered && who->unplaced)
+        who->on_placed = std::exchange(placed, nullptr);
     }
   }
   if (first_feed)
     check_heads();
-  if (who->replaying && entity)
+  if (find_place)
+    place(name, *entity, who, std::exchange(placed, nullptr));
+  else if (after && entity)
     replay(name, who);
-  else if (who->replaying)
+  else if (after)
     check_token(who);
+  if (placed)
+    placed();
   return std::nullopt;
 }
 
@@ -260,7 +290,9 @@ void live_hub::leave(const std::shared_ptr<sink>& to) {
   std::unique_lock lock{mutex_};
   for (auto it = topics_.begin(); it != topics_.end();) {
     subscriptions_ -= it->second.subscribers.erase(to.get());
-    it = it->second.subscribers.empty() ? topics_.erase(it) : std::next(it);
+    const bool deserted = it->second.subscribers.empty();
+    topics_version_ += deserted ? 1 : 0;
+    it = deserted ? topics_.erase(it) : std::next(it);
   }
   if (feed_active_ && !topics_.contains(feed_name)) {
     feed_active_ = false; // nobody is told; the next who follows it begins anew
@@ -364,37 +396,44 @@ void live_hub::replay_feed(std::shared_ptr<subscriber> who) {
 
 /// Silence would look like nothing happening: the client is told to come back.
 void live_hub::cannot_replay(const std::string& name, const std::shared_ptr<subscriber>& who) {
-  error why{errc::unavailable,
-            "the journal cannot be read now: connect again and resume after the last token",
-            {}};
+  cannot_follow(name, who,
+                "the journal cannot be read now: connect again and resume after the last token");
+}
+
+void live_hub::cannot_follow(const std::string& name, const std::shared_ptr<subscriber>& who,
+                             std::string_view sentence) {
+  error why{errc::unavailable, std::string{sentence}, {}};
   who->to->push(make_event(name, "", "error", rfc3339(time_.now_us()), http::problem(why).body));
   leave(who->to);
 }
 
 /// What was held meanwhile follows. Where it does not (too much was held, or the journal was read
-/// before a commit that the hub has told others of), the journal is read once more.
-void live_hub::caught_up(const std::string& name, const std::shared_ptr<subscriber>& who) {
-  auto entity = entity_of(name, options_.kinds);
-  bool again = false;
-  {
-    std::unique_lock lock{mutex_};
-    auto held = std::exchange(who->held, {});
-    for (auto event = held.begin(); event != held.end() && !again; ++event) {
-      if (!owes(name, *who, *event))
-        continue;
-      again = !follows(name, *who, *event);
-      if (again)
-        who->held.assign(event, held.end());
-      else if (!is_progress(*event))
-        who->to->push(frame_for(name, *who, *event));
+/// before a commit that the hub has told others of), true: the journal has to be read once more.
+bool live_hub::hand_over_held(const std::string& name, const std::shared_ptr<subscriber>& who) {
+  std::unique_lock lock{mutex_};
+  bool again = std::exchange(who->unsure, false);
+  auto held = std::exchange(who->held, {});
+  for (auto event = held.begin(); event != held.end(); ++event) {
+    if (!owes(name, *who, *event))
+      continue;
+    if (!follows(name, *who, *event)) {
+      who->held.assign(event, held.end());
+      again = true;
+      break;
     }
-    for (shard_id shard = 0; !entity && !again && shard < shard_count; ++shard)
-      again = order_.started(shard) && order_.position(shard) > who->positions.positions[shard];
-    who->replaying = again;
+    if (!is_progress(*event))
+      who->to->push(frame_for(name, *who, *event));
   }
-  if (again)
+  for (shard_id shard = 0; name == feed_name && !again && shard < shard_count; ++shard)
+    again = order_.started(shard) && order_.position(shard) > who->positions.positions[shard];
+  who->replaying = again;
+  return again;
+}
+
+void live_hub::caught_up(const std::string& name, const std::shared_ptr<subscriber>& who) {
+  if (hand_over_held(name, who))
     replay(name, who);
-  else if (entity)
+  else if (auto entity = entity_of(name, options_.kinds))
     send_state(name, *entity, who);
 }
 
@@ -428,13 +467,16 @@ void live_hub::run() {
   auto next_check = time_.steady() + options_.check_every;
   std::unique_lock lock{mutex_};
   while (!stopping_) {
-    changed_.wait_for(lock, options_.progress_every);
+    changed_.wait_for(lock,
+                      std::min<std::chrono::milliseconds>(options_.progress_every, wake_every));
     if (stopping_)
       return;
     auto behind = std::exchange(behind_, {});
     lock.unlock();
     for (auto& [name, who] : behind)
       replay(name, who);
+    repair_some();
+    send_owed_states();
     lock.lock();
     flush_progress();
     if (!feed_active_ || time_.steady() < next_check)
@@ -497,8 +539,11 @@ void live_hub::start_feed(const std::vector<shard_head>& heads) {
   for (auto& head : heads)
     order_.start_at(head.shard, head.position);
   for (auto& [key, who] : topics_[feed_name].subscribers)
-    if (std::exchange(who->unplaced, false))
+    if (std::exchange(who->unplaced, false)) {
       who->positions = order_.token();
+      if (auto placed = std::exchange(who->on_placed, nullptr))
+        placed();
+    }
   for (auto& head : heads)
     order_.flush(head.shard, [this](const live_event& e) { to_topic(feed_name, e); });
 }

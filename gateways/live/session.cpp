@@ -294,12 +294,15 @@ void session::subscribe(const std::string& topic, const std::optional<std::strin
                               "a connection follows at most " +
                                   std::to_string(shared_.options.max_topics) + " topics",
                               {}});
-  if (auto wrong = shared_.events.subscribe(caller_, topic, after, outbox_))
+  // Events that were replayed may stand before it.
+  auto placed = [to = outbox_, now = shared_.options.now, topic] {
+    to->push(make_event(topic, "", "subscribed", now ? now() : std::string{}, "{}"));
+  };
+  if (auto wrong = shared_.events.subscribe(caller_, topic, after, outbox_, std::move(placed)))
     return tell_error(topic, *wrong);
   topics_.insert(topic);
   if (after)
     shared_.probe.resumed();
-  tell(topic, "subscribed", "{}"); // events that were replayed may stand before it
 }
 
 void session::tell(const std::string& topic, std::string_view type, std::string_view data) {

@@ -228,7 +228,7 @@ void wish(cluster_port& port, const request& ask, bool drain, const responder& d
                         {"name", m->name},
                         {"drain", drain},
                         {"shards_owned", ownership{f.seen}.of(node)}};
-    port.wish(node, drain, [answer, done](const outcome<swap>& said) {
+    port.wish(node, drain, [answer, done](const std::variant<swap, error>& said) {
       if (auto* e = std::get_if<error>(&said))
         return done(http::problem(*e));
       if (std::get<swap>(said) != swap::done)
@@ -268,7 +268,7 @@ void finish_upgrade(cluster_port& port, const responder& done) {
                              std::to_string(had)));
     if (least <= had)
       return done(reply(json::object{{"raised", false}, {"feature_level", had}}));
-    port.raise_level(least, [had, least, done](const outcome<std::string>& said) {
+    port.raise_level(least, [had, least, done](const std::variant<std::string, error>& said) {
       if (auto* e = std::get_if<error>(&said))
         return done(http::problem(*e));
       if (auto& behind = std::get<std::string>(said); !behind.empty())

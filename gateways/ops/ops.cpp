@@ -135,6 +135,23 @@ void list_parked(const context& c, const responder& done) {
   });
 }
 
+/// The rows go one by one, then the entity is told: whoever takes over its shard in between finds
+/// it parked or free, and free in the end. What fails leaves rows behind, to be released again.
+void release_rows(const context& c, const entity_ref& entity,
+                  std::shared_ptr<const std::vector<std::uint64_t>> ids, std::size_t next,
+                  const responder& done) {
+  if (next == ids->size()) {
+    c.release(entity);
+    return done(json_reply(json::object{{"released", entity.str()}, {"messages", ids->size()}}));
+  }
+  c.db->release((*ids)[next],
+                [&c, entity, ids, next, done](outcome<std::optional<parked_row>> gone) {
+                  if (auto* e = std::get_if<error>(&gone))
+                    return done(http::problem(*e));
+                  release_rows(c, entity, ids, next + 1, done);
+                });
+}
+
 /// Releases everything that is parked for one entity and lets it try again.
 void release_parked(const context& c, const request& ask, const responder& done) {
   auto id = uuid::parse(ask.param("id"));
@@ -144,17 +161,13 @@ void release_parked(const context& c, const request& ask, const responder& done)
   c.db->parked(max_rows, [&c, entity, done](outcome<std::vector<parked_row>> rows) {
     if (auto* e = std::get_if<error>(&rows))
       return done(http::problem(*e));
-    std::uint64_t released = 0;
-    for (auto& row : std::get<std::vector<parked_row>>(rows)) {
-      if (row.entity != entity)
-        continue;
-      ++released;
-      c.db->release(row.id, [](outcome<std::optional<parked_row>>) {});
-    }
-    if (released == 0)
+    auto ids = std::make_shared<std::vector<std::uint64_t>>();
+    for (auto& row : std::get<std::vector<parked_row>>(rows))
+      if (row.entity == entity)
+        ids->push_back(row.id);
+    if (ids->empty())
       return done(http::problem({errc::not_found, entity.str() + " is not parked", {}}));
-    c.release(entity);
-    done(json_reply(json::object{{"released", entity.str()}, {"messages", released}}));
+    release_rows(c, entity, ids, 0, done);
   });
 }
 

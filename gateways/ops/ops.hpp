@@ -56,9 +56,9 @@ struct context {
       create_token;                                // blocking
   std::function<std::vector<doctor_row>()> doctor; // blocking
   store* db = nullptr;
-  auditor* audit = nullptr;                                 // blocking
-  cluster_port* members = nullptr;                          // null: no routes of the cluster
-  std::function<void(const entity_ref&)> release;           // puts a parked entity back to work
+  auditor* audit = nullptr;                       // blocking
+  cluster_port* members = nullptr;                // null: no routes of the cluster
+  std::function<void(const entity_ref&)> release; // puts a parked entity back to work, anywhere
   std::function<void(std::function<void()>)> in_background; // one worker, bounded queue
 };
 

@@ -30,7 +30,19 @@ lane::~lane() {
 }
 
 void lane::start() {
-  thread_ = std::thread{[this] { run(); }};
+  thread_.start([this] { run(); });
+}
+
+part lane::as_part(std::string name) {
+  const auto begin = [this](death_notice died) {
+    start();
+    thread_.watch(std::move(died));
+  };
+  const auto health = [this] {
+    std::lock_guard guard{mutex_};
+    return std::to_string(waiting_.size()) + " waiting";
+  };
+  return {std::move(name), "membership", begin, [this] { stop(); }, health};
 }
 
 void lane::stop() {
@@ -40,8 +52,7 @@ void lane::stop() {
   }
   changed_.notify_all();
   line_.cut_off();
-  if (thread_.joinable())
-    thread_.join();
+  thread_.join();
   refuse_waiting(stopped());
 }
 

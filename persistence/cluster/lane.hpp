@@ -3,6 +3,7 @@
 #include "persistence/cluster/line.hpp"
 #include "runtime/decider/error.hpp"
 #include "runtime/ports/clock.hpp"
+#include "runtime/ports/worker_thread.hpp"
 
 #include <chrono>
 #include <condition_variable>
@@ -11,7 +12,6 @@
 #include <functional>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <variant>
 
 namespace rahat::pg {
@@ -40,6 +40,9 @@ public:
   ~lane();
 
   void start();
+
+  /// The thread, for its owner, who may start it again after a death.
+  part as_part(std::string name);
 
   /// Refuses what waits and what comes later; interrupts what is under way. Idempotent.
   void stop();
@@ -86,7 +89,7 @@ private:
   std::condition_variable changed_;
   std::deque<call> waiting_;
   bool stopping_ = false;
-  std::thread thread_;
+  worker_thread thread_; // last: it uses the rest
 };
 
 } // namespace rahat::pg

@@ -99,6 +99,10 @@ void pg_membership::stop() {
   moves_.stop();
 }
 
+std::vector<part> pg_membership::parts() {
+  return {calls_.as_part("membership"), moves_.as_part("shard-rows")};
+}
+
 void pg_membership::read(callback<cluster_reading> done) {
   calls_.ask<cluster_reading>(
       membership_limits::call, std::move(done), [this](line& on, line::deadline until) {

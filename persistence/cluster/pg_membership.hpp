@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace rahat {
 
@@ -45,6 +46,9 @@ public:
   /// Answers everything that waits as unavailable and joins the threads, within 3 seconds even if
   /// Postgres hangs. Later calls are unavailable. Idempotent.
   void stop();
+
+  /// Its threads, for their owners.
+  std::vector<part> parts();
 
   void read(callback<cluster_reading> done) override;
   void change(cluster::member_status from, cluster::member_status to, std::string why,

@@ -68,7 +68,9 @@ void lease_state::end(lease_end why) {
 }
 
 bool lease_state::valid(boot_time now) const {
-  return ended() == lease_end::none && us(now) < serve_until_us_.load(std::memory_order_acquire);
+  const auto until = serve_until_us_.load(std::memory_order_acquire);
+  return ended() == lease_end::none &&
+         (us(now) < until || (terms_.trusted_for_ever && until != never));
 }
 
 std::optional<std::int64_t> lease_state::steady_since_us(boot_time now) const {

@@ -26,6 +26,9 @@ struct lease_terms {
   std::chrono::milliseconds renew_every{1000};
   /// The holder stops this long before the database would let go of it, for the two clocks' drift.
   std::chrono::milliseconds margin{500};
+  /// For tests of the fence alone: once held, the lease counts as valid until its end is known,
+  /// whatever the clock says. No setting leads here.
+  bool trusted_for_ever = false;
 };
 
 /// Why an incarnation may never serve again; the process has to stop (or start anew).

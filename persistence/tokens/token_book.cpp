@@ -83,8 +83,8 @@ token_book::~token_book() {
 pqxx::connection_base& token_book::reading_connection() {
   if (!reading_) {
     auto text = with_keepalives(conninfo_, silent_ms);
-    auto options = parse_conninfo(text)["options"] + " -c statement_timeout=" +
-                   std::to_string(silent_ms) + " -c TimeZone=UTC";
+    auto options = parse_conninfo(text)["options"] +
+                   " -c statement_timeout=" + std::to_string(silent_ms) + " -c TimeZone=UTC";
     reading_ = std::make_shared<pqxx::connection>(with_field(text, "options", options));
   }
   return *reading_;

@@ -22,6 +22,7 @@ struct context {
   std::int64_t now_us = 0; // microseconds since 1970, of the host's clock port
   uuid request_id;         // derived from the client's key; nil for messages and own work
   const wire::Feed* feed = nullptr; // the rows that `feed_for` asked for; only in `proceed`
+  std::int32_t level = 1; // the feature level of events and messages that may be written now
 };
 
 /// Rows that a decider needs before it can go on. All of them are immutable once committed.

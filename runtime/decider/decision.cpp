@@ -1,6 +1,7 @@
 #include "runtime/decider/decision.hpp"
 
 #include <google/protobuf/descriptor.h>
+#include <algorithm>
 
 namespace rahat {
 
@@ -37,13 +38,16 @@ digest digest_of(const std::vector<line_row>& rows) {
   return sha256(bytes);
 }
 
-decision& decision::record(const google::protobuf::Message& event) {
-  events_.push_back({case_name(event), event.SerializeAsString()});
+decision& decision::record(const google::protobuf::Message& event, std::int32_t level) {
+  events_.push_back({case_name(event), event.SerializeAsString(), level});
+  level_ = std::max(level_, level);
   return *this;
 }
 
-decision& decision::tell(const entity_ref& to, const google::protobuf::Message& message) {
-  told_.push_back({to, message.SerializeAsString()});
+decision& decision::tell(const entity_ref& to, const google::protobuf::Message& message,
+                         std::int32_t level) {
+  told_.push_back({to, message.SerializeAsString(), level});
+  level_ = std::max(level_, level);
   return *this;
 }
 

@@ -116,10 +116,13 @@ struct query_entry {
 class decision {
 public:
   /// Adds an event: a message of the kind's Event type with exactly one case of its oneof set.
-  decision& record(const google::protobuf::Message& event);
+  /// `level`: the first feature level whose builds can read it; not above the context's.
+  decision& record(const google::protobuf::Message& event, std::int32_t level = 1);
 
   /// Adds a message for another entity (or for the same one): the target kind's Message type.
-  decision& tell(const entity_ref& to, const google::protobuf::Message& message);
+  /// `level` as in `record`.
+  decision& tell(const entity_ref& to, const google::protobuf::Message& message,
+                 std::int32_t level = 1);
 
   decision& move(transfer t);
   decision& pay_lines(line_payment payment);
@@ -155,10 +158,12 @@ public:
   struct event {
     std::string type; // the name of the oneof case, e.g. "approved"
     std::string bytes;
+    std::int32_t level = 1;
   };
   struct told_message {
     entity_ref to;
     std::string bytes;
+    std::int32_t level = 1;
   };
   struct late_answer {
     uuid request;
@@ -166,6 +171,9 @@ public:
     std::uint32_t http_status = 200;
     std::optional<error> refusal;
   };
+
+  /// The highest level of its events and messages.
+  std::int32_t level() const { return level_; }
 
   const std::vector<event>& events() const { return events_; }
   const std::vector<told_message>& told() const { return told_; }
@@ -196,6 +204,7 @@ private:
   std::optional<std::string> answer_;
   std::optional<error> refusal_;
   std::uint32_t http_status_ = 200;
+  std::int32_t level_ = 1;
   bool postponed_ = false;
 };
 

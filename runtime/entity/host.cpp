@@ -111,6 +111,9 @@ void host::on_loaded(mail_loaded m) {
       must_hold(row.seq == seq_ + 1, "the journal of an entity has a gap");
       wire::Commit payload;
       must_hold(payload.ParseFromString(row.payload), "a journal row is unreadable");
+      if (!env_.levels.can_read(payload.level()))
+        return leave_to_newer("its commit " + std::to_string(row.seq) + " was " +
+                              env_.levels.refusal(payload.level()));
       replay(payload);
       seq_ = row.seq;
       tail_bytes_ += row.payload.size();
@@ -443,6 +446,9 @@ void host::take_told(mail_told m) {
   try {
     wire::Told told;
     must_hold(told.ParseFromString(m.body), "a message is unreadable");
+    if (!env_.levels.can_read(told.level())) // stays with its source, which sends it again
+      return leave_to_newer("a message of " + m.source.str() + " was " +
+                            env_.levels.refusal(told.level()));
     why.told_at_us = told.at_us();
     auto ctx = make_context({m.source.str(), "entity"});
     ctx.source = m.source;
@@ -531,6 +537,11 @@ void host::fail(bool guilty, const std::string& reason, const std::string& body)
   env_.out.failed(self_, incarnation_, guilty, reason, body);
 }
 
+void host::leave_to_newer(const std::string& reason) {
+  end(errc::moved, "this node's build is too old for it: another node will take it, try again");
+  env_.out.level_too_high(self_, incarnation_, reason);
+}
+
 bool host::idle() const {
   bool reading = feed_ && feed_->asked && !feed_->rows;
   return queue_.empty() && held_.empty() && !looking_up_ && asked_store_ == 0 && waiting_.empty() &&
@@ -564,6 +575,7 @@ context host::make_context(const principal& who) const {
   ctx.self = self_;
   ctx.who = who;
   ctx.now_us = env_.time.now_us();
+  ctx.level = env_.levels.writes();
   return ctx;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/decider/kind.hpp"
+#include "runtime/entity/levels.hpp"
 #include "runtime/entity/limits.hpp"
 #include "runtime/entity/mail.hpp"
 #include "runtime/entity/outbox.hpp"
@@ -45,6 +46,11 @@ public:
   /// towards parking.
   virtual void failed(const entity_ref& self, std::uint64_t incarnation, bool guilty,
                       const std::string& reason, const std::string& body) = 0;
+
+  /// The host has ended, and takes no more mail, because of a commit or message of a newer build:
+  /// nothing of it may be skipped, and this node must leave its entity to others.
+  virtual void level_too_high(const entity_ref& self, std::uint64_t incarnation,
+                              const std::string& reason) = 0;
 };
 
 /// Where the writer leaves outcomes of commits: one mail for many of them.
@@ -85,6 +91,7 @@ public:
     host_outlet& out;
     entity_probe& probe;
     const host_limits& limits;
+    const host_levels& levels;
   };
 
   host(environment env, const kind& k, entity_ref self, std::uint64_t incarnation, poster post);
@@ -155,6 +162,7 @@ private:
   void end(errc code, const std::string& why, std::uint64_t rejected_seq = 0,
            const std::string& fault = {});
   void fail(bool guilty, const std::string& reason, const std::string& body);
+  void leave_to_newer(const std::string& reason);
 
   // -- commits, in host_commit.cpp ----------------------------------------------
   void commit_decision(decision d, const cause& why);

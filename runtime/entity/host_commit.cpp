@@ -44,6 +44,8 @@ void host::commit_decision(decision d, const cause& why) {
   // A decider's timer of that name would keep an idle entity awake, or lose one that has work.
   for (auto& [name, due_us] : d.timers())
     must_hold(name != work_timer, "a decider sets a timer with the host's own name \"work\"");
+  must_hold(d.level() <= env_.levels.writes(),
+            "a decision writes above the level that all nodes of the cluster can read");
   try {
     make_commit(d, why);
   } catch (const std::exception& e) {
@@ -78,8 +80,13 @@ void host::make_commit(decision& d, const cause& why) {
   c.shard = shard_;
   c.incarnation = incarnation_;
   c.at_us = env_.time.now_us();
-  for (auto& event : d.events())
+  auto level = cluster::first_level;
+  for (auto& event : d.events()) {
     payload.add_events(event.bytes);
+    level = std::max(level, event.level);
+  }
+  if (level > cluster::first_level)
+    payload.set_level(static_cast<std::uint32_t>(level));
   // The last event says where the entity has come to: a chunk that arrives and completes is told as
   // the completion, not as one more piece of progress.
   c.type = self_.kind + "." +
@@ -169,6 +176,8 @@ void host::number_messages(const decision& d, const cause& why, commit& c, wire:
   for (auto& m : d.told()) {
     wire::Told told;
     told.set_message(m.bytes);
+    if (m.level > cluster::first_level)
+      told.set_level(static_cast<std::uint32_t>(m.level));
     send(m.to, told);
   }
   if (why.told != nullptr) {

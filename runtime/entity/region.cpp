@@ -23,6 +23,9 @@ const kind* kind_registry::find(std::string_view name) const {
 
 namespace {
 
+/// Rows of the parked are written behind their backs: younger ones may not stand in the list yet.
+constexpr std::chrono::seconds listed_within{10};
+
 void hold_credit(mail& m, inbox_credit credit) {
   if (auto* r = std::get_if<mail_request>(&m))
     r->credit = std::move(credit);
@@ -36,6 +39,7 @@ void hold_credit(mail& m, inbox_credit credit) {
 
 region::region(dependencies d)
     : d_(std::move(d)),
+      levels_(d_.reads),
       incarnations_(d_.dice.number() | 1), // hosts of two processes never share one
       ticker_(std::make_unique<ticker>(
           d_.time, [this](const entity_ref& entity) { tick(entity); }, d_.ticks)) {
@@ -140,6 +144,8 @@ std::variant<region::entry*, error> region::entry_of(section& s, const entity_re
   if (found == s.entries.end()) {
     auto trouble = s.troubles.find(target);
     if (trouble != s.troubles.end()) {
+      if (trouble->second.too_new)
+        return error{errc::moved, "this node's build is too old for it: try again", {}};
       if (trouble->second.parked)
         return error{errc::parked, "it is parked until an operator has looked at it", {}};
       if (d_.time.steady() < trouble->second.not_before)
@@ -155,7 +161,7 @@ std::variant<region::entry*, error> region::entry_of(section& s, const entity_re
 region::entry& region::start_host(section& s, const entity_ref& target, const kind& k) {
   auto incarnation = incarnations_.fetch_add(1);
   auto box = std::make_shared<mailbox>();
-  host::environment env{d_.db, d_.time, *this, d_.probe, d_.limits};
+  host::environment env{d_.db, d_.time, *this, d_.probe, d_.limits, levels_};
   box->post = d_.spawn([env, &k, target, incarnation](poster back) {
     return std::make_unique<host>(env, k, target, incarnation, std::move(back));
   });
@@ -184,7 +190,7 @@ void region::wake_pending(shard_id shard, std::function<void(std::size_t)> found
         if (!s.open || s.entries.contains(entity))
           continue;
         auto& t = s.troubles[entity];
-        if (t.parked || std::exchange(t.to_start, true))
+        if (t.parked || t.too_new || std::exchange(t.to_start, true))
           continue; // not to be started, or about to be
       }
       ticker_->wake_at(entity, next_wake());
@@ -251,10 +257,11 @@ void region::release(const entity_ref& entity) {
   auto& s = section_of(entity);
   {
     std::unique_lock lock{s.mutex};
-    auto found = s.troubles.find(entity);
-    if (found != s.troubles.end())
-      found->second = {};
-    s.troubles[entity].to_start = true;
+    if (!s.open)
+      return; // its next owner reads the list
+    auto& t = s.troubles[entity];
+    t = {};
+    t.to_start = true;
   }
   ticker_->wake_at(entity, d_.time.steady());
 }
@@ -262,7 +269,30 @@ void region::release(const entity_ref& entity) {
 void region::mark_parked(const entity_ref& entity) {
   auto& s = section_of(entity);
   std::unique_lock lock{s.mutex};
-  s.troubles[entity].parked = true;
+  auto& t = s.troubles[entity];
+  t.parked = true;
+  t.last = d_.time.steady();
+}
+
+void region::parked_are(shard_id shard, const std::vector<entity_ref>& entities) {
+  {
+    std::unique_lock lock{sections_[shard].mutex};
+    sections_[shard].troubles.clear();
+  }
+  for (auto& entity : entities)
+    mark_parked(entity);
+}
+
+void region::still_parked(const std::set<entity_ref>& listed) {
+  std::vector<entity_ref> gone;
+  for (auto& s : sections_) {
+    std::unique_lock lock{s.mutex};
+    for (auto& [entity, t] : s.troubles)
+      if (t.parked && !listed.contains(entity) && d_.time.steady() - t.last > listed_within)
+        gone.push_back(entity);
+  }
+  for (auto& entity : gone)
+    release(entity);
 }
 
 std::vector<resident> region::residents(std::size_t limit) const {
@@ -402,6 +432,29 @@ void region::failed(const entity_ref& self, std::uint64_t incarnation, bool guil
   } else if (!stopping_ && stays) {
     ticker_->wake_at(self, again);
   }
+  if (emptied)
+    emptied();
+}
+
+void region::level_too_high(const entity_ref& self, std::uint64_t incarnation,
+                            const std::string& reason) {
+  auto& s = section_of(self);
+  std::function<void()> emptied;
+  {
+    std::unique_lock lock{s.mutex};
+    auto found = s.entries.find(self);
+    if (found == s.entries.end() || found->second.incarnation != incarnation)
+      return; // dropped already, maybe replaced
+    emptied = erase(s, found);
+    if (s.open) { // else its next owner starts it
+      auto& t = s.troubles[self];
+      t.too_new = true;
+      t.to_start = false;
+    }
+  }
+  d_.probe.entity_parked(self.kind, "level_too_high");
+  if (d_.too_old)
+    d_.too_old(self, reason);
   if (emptied)
     emptied();
 }

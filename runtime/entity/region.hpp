@@ -66,6 +66,10 @@ public:
     ticker::drive ticks = ticker::drive::threaded;
     elsewhere* beyond = nullptr; // the way to other nodes; null: there are none
     bool serves_all = true;      // every shard is open from the start
+    cluster::level reads = cluster::this_build_reads;
+    /// A commit or message of a newer build was met: this node must stop serving, in order. Said
+    /// for each such entity; must not block.
+    std::function<void(const entity_ref&, const std::string& why)> too_old = {};
   };
 
   explicit region(dependencies d);
@@ -80,6 +84,7 @@ public:
   bool deliver(const entity_ref& source, const entity_ref& target, std::uint64_t n,
                const std::string& body) override;
   void heard(const entity_ref& source, const entity_ref& target, std::uint64_t n) override;
+  void release(const entity_ref& entity) override;
 
   // -- local_shards ---------------------------------------------------------------
   void open(shard_id shard) override;
@@ -87,6 +92,10 @@ public:
   void drop(shard_id shard) override;
 
   // -- the node -----------------------------------------------------------------
+
+  /// The cluster's view has this feature level: its hosts write up to that, or up to what the build
+  /// reads.
+  void view_is_at(cluster::level view_level) { levels_.view_is_at(view_level); }
 
   /// Brings into memory whatever has an outbox row or a due timer in the shard [R10], at the rate
   /// of limits.wake_per_second. Called at start, and from time to time for timers of entities that
@@ -103,11 +112,15 @@ public:
   /// The ticker's thread, for the supervision tree.
   part ticking() { return ticker_->as_part(); }
 
-  /// Puts an entity that was parked back to work.
-  void release(const entity_ref& entity);
-
   /// Entities known as parked from the store, at start.
   void mark_parked(const entity_ref& entity);
+
+  /// The same for a shard that is about to open, in place of what is remembered of its last stay.
+  void parked_are(shard_id shard, const std::vector<entity_ref>& entities);
+
+  /// Releases whoever has been parked here for a while and is on the store's list no more: an
+  /// operator has released it at another node, and the word of that was lost.
+  void still_parked(const std::set<entity_ref>& listed);
 
   std::vector<resident> residents(std::size_t limit) const;
   std::size_t resident_count() const { return resident_.load(); }
@@ -121,6 +134,8 @@ public:
   bool retire(const entity_ref& self, std::uint64_t incarnation) override;
   void failed(const entity_ref& self, std::uint64_t incarnation, bool guilty,
               const std::string& reason, const std::string& body) override;
+  void level_too_high(const entity_ref& self, std::uint64_t incarnation,
+                      const std::string& reason) override;
 
 private:
   using time_point = std::chrono::steady_clock::time_point;
@@ -140,6 +155,7 @@ private:
     std::uint32_t failures = 0; // within limits.failure_window
     std::uint32_t own_faults = 0;
     bool parked = false;
+    bool too_new = false;  // for this build: stays with nobody until the shard has gone
     bool to_start = false; // a tick is to start its host
     time_point not_before{};
     time_point last{};
@@ -168,6 +184,7 @@ private:
   std::chrono::milliseconds backoff(std::uint32_t failures);
 
   dependencies d_;
+  host_levels levels_;
   std::array<section, shard_count> sections_;
   std::atomic<std::size_t> resident_{0};
   std::atomic<std::uint64_t> incarnations_;

@@ -20,6 +20,10 @@ public:
   /// Tells the source that the target has applied its messages up to n. Nothing happens if the
   /// source is not in memory here: it hears it again when it sends again.
   virtual void heard(const entity_ref& source, const entity_ref& target, std::uint64_t n) = 0;
+
+  /// An operator lets an entity that was parked try again; its rows are gone. Nothing happens if it
+  /// is not served here, or not parked.
+  virtual void release(const entity_ref& entity) = 0;
 };
 
 /// Which shards this node's hosts run in. Thread-safe, nothing blocks.

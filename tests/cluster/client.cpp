@@ -52,8 +52,8 @@ rotation::~rotation() {
   looking_.join();
 }
 
-client::client(const cluster_process& cluster, std::string token, history& book,
-               std::uint64_t seed, manners how)
+client::client(const cluster_process& cluster, std::string token, history& book, std::uint64_t seed,
+               manners how)
     : cluster_(cluster), token_(std::move(token)), book_(book), dice_(seed), how_(how) {}
 
 /// Another node than the one that has just failed, when there is one.
@@ -93,8 +93,8 @@ request client::post(request ask, std::chrono::seconds limit) {
     node = pick(node);
     attempt one{node, book_.now_ms(), 0, 0, {}};
     const bool hangs_up = how_.hasty && ask.attempts.empty() && dice_() % 100 < hasty_of_100;
-    auto reply = send(ask, node, hangs_up ? std::chrono::milliseconds(dice_() % 20 + 1)
-                                          : how_.answer_limit);
+    auto reply =
+        send(ask, node, hangs_up ? std::chrono::milliseconds(dice_() % 20 + 1) : how_.answer_limit);
     one.took_ms = book_.now_ms() - one.at_ms;
     one.status = reply.status;
     one.fault = reply.status == 503 || reply.status == 504 ? reply.body : reply.fault;

@@ -9,6 +9,8 @@
 #include <array>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <map>
+#include <mutex>
 
 namespace rahat::test {
 
@@ -34,6 +36,24 @@ http_reply reply_of(const http::response<http::string_body>& message) {
   return out;
 }
 
+/// Where the listeners are that are not on this host's loopback.
+struct away_book {
+  std::mutex mutex;
+  std::map<std::uint16_t, in_addr_t> addresses;
+
+  static away_book& get() {
+    static away_book one;
+    return one;
+  }
+};
+
+in_addr_t address_of(std::uint16_t port) {
+  auto& book = away_book::get();
+  std::lock_guard lock{book.mutex};
+  const auto found = book.addresses.find(port);
+  return found == book.addresses.end() ? htonl(INADDR_LOOPBACK) : found->second;
+}
+
 http_reply fault_of(std::string why) {
   http_reply out;
   out.fault = std::move(why);
@@ -41,6 +61,12 @@ http_reply fault_of(std::string why) {
 }
 
 } // namespace
+
+void port_is_at(std::uint16_t port, const std::string& address) {
+  auto& book = away_book::get();
+  std::lock_guard lock{book.mutex};
+  book.addresses[port] = ::inet_addr(address.c_str());
+}
 
 std::string http_reply::header(std::string_view name) const {
   for (auto& [key, value] : headers)
@@ -55,7 +81,7 @@ http_connection::http_connection(std::uint16_t port, std::chrono::milliseconds l
   sockaddr_in to{};
   to.sin_family = AF_INET;
   to.sin_port = htons(port);
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  to.sin_addr.s_addr = address_of(port);
   if (fd_ >= 0 && ::connect(fd_, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) {
     ::close(fd_);
     fd_ = -1;

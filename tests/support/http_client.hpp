@@ -22,8 +22,12 @@ struct http_reply {
   bool ok() const { return status >= 200 && status < 300; }
 };
 
-/// One TCP connection to 127.0.0.1, for requests that a well-behaved client would never send. Every
-/// wait ends after `limit`. One thread.
+/// From now on connections to this port go to this IPv4 address instead of 127.0.0.1: a node in a
+/// network namespace listens there. Any thread.
+void port_is_at(std::uint16_t port, const std::string& address);
+
+/// One TCP connection to 127.0.0.1 (or see `port_is_at`), for requests that a well-behaved client
+/// would never send. Every wait ends after `limit`. One thread.
 class http_connection {
 public:
   explicit http_connection(std::uint16_t port,

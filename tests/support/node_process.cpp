@@ -4,8 +4,10 @@
 #include "persistence/embedded/postmaster.hpp"
 #include "persistence/migrate/roles.hpp"
 #include "tests/support/eventually.hpp"
+#include "tests/support/http_client.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,9 +56,9 @@ std::string usual_program() {
 }
 
 /// Starts the program with its stdout (and its stderr, if told) on `out`; it dies with the thread
-/// that calls this.
+/// that calls this. In the network namespace of that descriptor, when there is one.
 pid_t spawn(const std::string& program, const std::vector<std::string>& flags, int out,
-            bool stderr_too) {
+            bool stderr_too, int space = -1) {
   std::vector<std::string> words{program};
   words.insert(words.end(), flags.begin(), flags.end());
   std::vector<char*> argv;
@@ -69,6 +71,8 @@ pid_t spawn(const std::string& program, const std::vector<std::string>& flags, i
     return pid;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent)
+    _exit(127);
+  if (space >= 0 && setns(space, CLONE_NEWNET) != 0)
     _exit(127);
   setsid(); // a Ctrl-C ends the test, and that ends the node
   dup2(out, STDOUT_FILENO);
@@ -140,10 +144,17 @@ node_process::~node_process() {
   thaw_postgres(); // a frozen one would not hear the scratch folder's helper
 }
 
+void node_process::place_in(int space, std::string address) {
+  space_ = space;
+  address_ = std::move(address);
+}
+
 std::vector<std::string> node_process::start_flags() const {
   std::vector<std::string> words{
       "--node.data_dir", data_.string(), "--http.public_port", "0", "--http.internal_port", "0",
       "--log.file",      log_.string()};
+  if (!address_.empty())
+    words.insert(words.end(), {"--http.public_host", address_, "--http.internal_host", address_});
   words.insert(words.end(), flags_.begin(), flags_.end());
   return words;
 }
@@ -152,7 +163,8 @@ void node_process::start() {
   if (running())
     throw std::logic_error("the node runs already");
   auto ends = make_pipe();
-  pid_ = spawn(program_.empty() ? usual_program() : program_, start_flags(), ends[1], false);
+  pid_ =
+      spawn(program_.empty() ? usual_program() : program_, start_flags(), ends[1], false, space_);
   ::close(ends[1]);
   try {
     read_ready_text(ends[0]);
@@ -170,8 +182,13 @@ void node_process::read_ready_text(int from) {
   if (!read_until(from, text, complete, steady::now() + ready_limit))
     throw std::runtime_error("the node did not become ready; it said:\n" + text + log_tail());
   auto url = word_after(text, "API");
-  port_ = port_of(url.substr(0, url.find("/v2")));
-  internal_port_ = port_of(word_after(text, "operators"));
+  const auto api = port_of(url.substr(0, url.find("/v2")));
+  const auto operators = port_of(word_after(text, "operators"));
+  if (!address_.empty())
+    for (auto port : {api, operators})
+      port_is_at(port, address_);
+  port_ = api;
+  internal_port_ = operators;
 }
 
 int node_process::stop() {

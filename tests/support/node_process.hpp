@@ -35,6 +35,10 @@ public:
   /// Another build of `rahatd` from the next start on.
   void use_program(std::string file) { program_ = std::move(file); }
 
+  /// From the next start on it runs in this network namespace (a descriptor that stays open) and
+  /// listens on this IPv4 address of it.
+  void place_in(int space, std::string address);
+
   /// Starts it on the data that is there and waits until it says that it is ready. Throws
   /// std::runtime_error with the end of its log when it does not.
   void start();
@@ -71,6 +75,8 @@ public:
   std::string owner_conninfo() const;
   std::string service_conninfo() const;
 
+  const std::filesystem::path& log_file() const { return log_; }
+
   /// The last lines of its log.
   std::string log_tail(std::size_t lines = 30) const;
   /// How often the log holds this text.
@@ -87,6 +93,8 @@ private:
   std::filesystem::path log_;
   std::vector<std::string> flags_;
   std::string program_; // empty: rahatd
+  int space_ = -1;      // its network namespace; -1: the test's
+  std::string address_; // in there; empty: 127.0.0.1
   pid_t pid_ = -1;
   std::atomic<std::uint16_t> port_{0};
   std::atomic<std::uint16_t> internal_port_{0};

@@ -4,6 +4,7 @@
 #include "runtime/cluster/caf/preflight.hpp"
 #include "runtime/cluster/overrides/overrides.hpp"
 #include "runtime/ports/random.hpp"
+#include "runtime/ports/worker_thread.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
@@ -16,7 +17,6 @@
 #include <map>
 #include <mutex>
 #include <stdexcept>
-#include <thread>
 
 namespace rahat::cluster {
 
@@ -51,7 +51,6 @@ struct door_book {
   bool stopping = false;
   std::condition_variable changed;
   std::deque<way> to_try; // at most max_dials
-  std::thread scout;
 
   static constexpr std::size_t max_dials = 64;
 
@@ -62,6 +61,8 @@ struct door_book {
         return at;
     return 0;
   }
+
+  worker_thread scout; // last: it uses the rest
 
   void scout_ahead();
 };
@@ -252,7 +253,7 @@ std::uint16_t caf_channels::start(listener& to) {
   if (!port)
     throw std::runtime_error("cannot listen for other nodes on " + p.how.host + ":" +
                              std::to_string(p.how.port) + ": " + p.system.render(port.error()));
-  p.scout = std::thread{[&p] { p.scout_ahead(); }};
+  p.scout.start([&p] { p.scout_ahead(); });
   return *port;
 }
 
@@ -303,8 +304,7 @@ void caf_channels::stop() {
       return;
   }
   book_->changed.notify_all();
-  if (book_->scout.joinable())
-    book_->scout.join();
+  book_->scout.join();
   if (!book_->door)
     return;
   std::map<id, door_book::channel> open;
@@ -316,6 +316,14 @@ void caf_channels::stop() {
     caf::send_as(book_->door, c.peer, door_mail{c.number, door_mail::close, {}});
   caf::anon_send(book_->door, door_order{});
   book_->door = nullptr;
+}
+
+part caf_channels::scout() {
+  const auto begin = [this](death_notice died) {
+    book_->scout.start([p = book_.get()] { p->scout_ahead(); });
+    book_->scout.watch(std::move(died));
+  };
+  return {"dialler", "links", begin, [this] { stop(); }, {}};
 }
 
 std::string caf_channels::local_id() const {

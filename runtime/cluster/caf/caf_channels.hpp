@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/cluster/transport/channels.hpp"
+#include "runtime/ports/part.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -46,6 +47,9 @@ public:
   void close(id channel) override;
   void stop() override;
   std::string local_id() const override;
+
+  /// The thread that tries dials, for its owner, who may start it again after a death.
+  part scout();
 
 private:
   std::shared_ptr<door_book> book_; // shared with the door

@@ -33,17 +33,17 @@ mover::~mover() {
 }
 
 void mover::stop() {
-  std::lock_guard lock{mutex_};
-  stopped_ = true;
-  alive_.reset();
+  effects_.stop();
+  gate_->shut();
 }
 
 template <class F>
 void mover::change(F&& f) {
+  gate::pass inside{*gate_};
+  if (!inside)
+    return;
   {
     std::lock_guard lock{mutex_};
-    if (stopped_)
-      return;
     f();
   }
   effects_.run();
@@ -53,8 +53,9 @@ void mover::change(F&& f) {
 template <class... A>
 auto mover::answer_to(void (mover::*handler)(shard_id, std::uint64_t, A...), shard_id shard,
                       std::uint64_t turn) {
-  return [this, handler, shard, turn, alive = std::weak_ptr<bool>(alive_)](auto&&... answer) {
-    if (alive.lock())
+  return [this, handler, shard, turn, guard = gate_](auto&&... answer) {
+    gate::pass inside{*guard};
+    if (inside)
       (this->*handler)(shard, turn, std::forward<decltype(answer)>(answer)...);
   };
 }
@@ -68,7 +69,7 @@ mover::place& mover::go(shard_id shard, shard_phase to) {
 }
 
 bool mover::current(shard_id shard, std::uint64_t turn) const {
-  return !stopped_ && places_[shard].turn == turn;
+  return places_[shard].turn == turn;
 }
 
 // -- taking ---------------------------------------------------------------------------------
@@ -99,9 +100,10 @@ void mover::end_sessions(const member_id& of) {
   auto& f = formers_[of];
   if (std::exchange(f.asked, true))
     return;
-  effects_.add([this, of, alive = std::weak_ptr<bool>(alive_)] {
-    d_.db.end_sessions(of, [this, of, alive](std::variant<int, error> answer) {
-      if (alive.lock())
+  effects_.add([this, of] {
+    d_.db.end_sessions(of, [this, of, guard = gate_](std::variant<int, error> answer) {
+      gate::pass inside{*guard};
+      if (inside)
         sessions_answered(of, answer);
     });
   });
@@ -120,10 +122,12 @@ void mover::sessions_answered(const member_id& of, const std::variant<int, error
       else
         go(shard, shard_phase::away); // `step` says it again
     }
-    if (f.ended)
-      d_.probe.sessions_ended(of, std::get<int>(answer));
-    else
-      d_.probe.sessions_stay(of, std::get<error>(answer).message);
+    effects_.add([this, of, answer] {
+      if (auto* ended = std::get_if<int>(&answer))
+        d_.probe.sessions_ended(of, *ended);
+      else
+        d_.probe.sessions_stay(of, std::get<error>(answer).message);
+    });
   });
 }
 
@@ -147,8 +151,9 @@ void mover::take_answered(shard_id shard, std::uint64_t turn,
     }
     auto& p = go(shard, shard_phase::opening);
     p.grant = **grant;
-    d_.probe.shard_taken(shard, p.of_the_dead);
-    effects_.add([this, got = p.grant, now = p.turn] {
+    p.in_doubt.reset();
+    effects_.add([this, got = p.grant, now = p.turn, of_the_dead = p.of_the_dead] {
+      d_.probe.shard_taken(got.shard, of_the_dead);
       d_.writers.adopt(got);
       d_.prepare(got.shard, answer_to(&mover::prepared, got.shard, now));
     });
@@ -184,7 +189,7 @@ void mover::release(const std::vector<shard_id>& shards) {
 /// As many as may drain at once.
 void mover::start_draining() {
   auto busy = static_cast<std::size_t>(std::count_if(places_.begin(), places_.end(), [](auto& p) {
-    return p.phase == shard_phase::draining || p.phase == shard_phase::giving_up;
+    return p.phase > shard_phase::open; // closed, and its taker has to wait
   }));
   while (busy < d_.limits.draining && !to_drain_.empty()) {
     const auto shard = to_drain_.front();
@@ -248,25 +253,36 @@ void mover::release_answered(shard_id shard, std::uint64_t turn,
     auto* got = std::get_if<swap>(&answer);
     if (got == nullptr)
       return; // it may have happened: `tick` asks again
-    const auto epoch = p.grant.epoch;
     if (*got == swap::done) {
-      d_.probe.shard_released(shard, seconds(d_.time.steady() - p.closed));
-      effects_.add([this, shard, epoch] {
+      const auto took = seconds(d_.time.steady() - p.closed);
+      effects_.add([this, shard, epoch = p.grant.epoch, took] {
+        d_.probe.shard_released(shard, took);
         d_.owners.released(shard, epoch);
         d_.released(shard, epoch);
       });
+    } else {
+      doubt(shard); // a former try has released it, it was fenced, or its head has moved
     }
     go(shard, shard_phase::away);
     effects_.add([this] { d_.read_soon(); });
+    start_draining();
   });
 }
 
 // -- losing -----------------------------------------------------------------------------------
 
+/// The row may still say that the shard is ours, and nobody else would take it then. But not every
+/// reading tells: the next one may have begun before this.
+void mover::doubt(shard_id shard) {
+  places_[shard].in_doubt = readings_ + 2;
+}
+
 void mover::lose(shard_id shard) {
   go(shard, shard_phase::away);
-  d_.probe.shard_fenced(shard);
+  doubt(shard);
+  std::erase(to_drain_, shard);
   effects_.add([this, shard] {
+    d_.probe.shard_fenced(shard);
     d_.hosts.drop(shard);
     d_.read_soon();
   });
@@ -283,18 +299,21 @@ void mover::fenced(const std::vector<shard_id>& shards) {
 
 void mover::rows_read(const cluster_reading& seen) {
   change([&] {
+    ++readings_;
     for (shard_id shard = 0; shard < shard_count; ++shard) {
       const auto& row = seen.shards[shard];
       auto& p = places_[shard];
-      if (row.epoch <= p.grant.epoch)
-        continue; // read before we took or released it
-      if (p.phase >= shard_phase::opening) {
+      const bool newer = row.epoch > p.grant.epoch; // else read before we took or released it
+      const bool decided = p.in_doubt && readings_ >= *p.in_doubt;
+      const bool ours = row.owner == d_.self && row.this_generation;
+      if (newer && p.phase >= shard_phase::opening) {
         lose(shard);
-      } else if (p.phase == shard_phase::away && row.owner == d_.self && row.this_generation) {
+      } else if ((newer || decided) && ours && p.phase == shard_phase::away) {
         p.of_the_dead = false;
-        start_taking(shard); // the answer to a take was lost
+        start_taking(shard); // the answer to a take was lost, or it is ours against our belief
       }
     }
+    start_draining(); // those that were lost have made room
     std::erase_if(formers_, [&seen](auto& known) {
       return !known.second.asked &&
              std::none_of(seen.shards.begin(), seen.shards.end(),
@@ -310,8 +329,10 @@ void mover::tick() {
       auto& p = places_[shard];
       if (p.phase == shard_phase::draining && !p.cut_short && now - p.since >= d_.limits.drain) {
         p.cut_short = true;
-        d_.probe.drain_cut_short(shard);
-        effects_.add([this, shard] { d_.hosts.drop(shard); }); // which tells that it is drained
+        effects_.add([this, shard] {
+          d_.probe.drain_cut_short(shard);
+          d_.hosts.drop(shard); // which tells that it is drained
+        });
       } else if (p.phase == shard_phase::releasing && now - p.since >= d_.limits.again) {
         ask_release(shard);
       }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "runtime/cluster/driving/gate.hpp"
 #include "runtime/cluster/driving/strand.hpp"
 #include "runtime/cluster/shard_map.hpp"
 #include "runtime/ports/clock.hpp"
@@ -14,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <vector>
@@ -40,7 +42,8 @@ public:
 };
 
 struct mover_limits {
-  /// Shards that drain at once. Beyond: the others stay open and serve until it is their turn.
+  /// Shards that are closed and not yet released, at once: nobody can take those. Beyond: the
+  /// others stay open and serve until it is their turn.
   std::size_t draining = 4;
   /// After this the hosts of a draining shard are stopped; their clients try again.
   std::chrono::milliseconds drain{900};
@@ -50,7 +53,7 @@ struct mover_limits {
 
 /// Carries out what `step` says about shards: takes and opens them, drains and releases them. One
 /// shard's life is the table of docs/protocols/moves.md; the rows in the database are the truth.
-/// Thread-safe; holds no lock while it calls out. Ended by `stop`, after which nothing is called.
+/// Thread-safe; holds no lock while it calls out. Ended by `stop`.
 class mover {
 public:
   struct dependencies {
@@ -75,13 +78,16 @@ public:
   explicit mover(dependencies d);
   ~mover();
 
+  /// Waits for calls that other threads are in; afterwards nothing is called, and answers that come
+  /// late are harmless. May be called from a callback, and again.
   void stop();
 
   /// From `step`, with the reading that it was decided on.
   void take(const std::vector<shard_id>& shards, const cluster_reading& seen);
   void release(const std::vector<shard_id>& shards);
 
-  /// The rows as they were read, before `step` decides on them.
+  /// The rows as they were read, before `step` decides on them. Each reading begins after the one
+  /// before was told here.
   void rows_read(const cluster_reading& seen);
 
   /// The store found them under another epoch.
@@ -112,6 +118,9 @@ private:
     time_point closed{}; // since when it drains
     bool cut_short = false;
     bool asked = false; // releasing: an answer is on its way
+    /// Away though its row may still say that it is ours: readings that begin from this one on
+    /// decide.
+    std::optional<std::uint64_t> in_doubt;
   };
 
   /// A former owner whose sessions have to end first.
@@ -128,6 +137,7 @@ private:
   void start_draining();
   void ask_release(shard_id shard);
   void lose(shard_id shard);
+  void doubt(shard_id shard);
   bool current(shard_id shard, std::uint64_t turn) const;
 
   // Answers; each comes with the turn that it belongs to.
@@ -148,12 +158,12 @@ private:
 
   dependencies d_;
   mutable std::mutex mutex_;
-  bool stopped_ = false;
   std::array<place, shard_count> places_;
   std::map<member_id, former> formers_;
   std::deque<shard_id> to_drain_; // open, waiting for their turn
+  std::uint64_t readings_ = 0;    // told by rows_read
   strand effects_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true); // guards late answers
+  const std::shared_ptr<gate> gate_ = std::make_shared<gate>(); // late answers have it as well
 };
 
 } // namespace rahat::cluster

@@ -24,20 +24,20 @@ pilot::~pilot() {
 }
 
 void pilot::stop() {
-  std::lock_guard lock{mutex_};
-  stopped_ = true;
-  alive_.reset();
+  gate_->shut();
 }
 
 // -- reading ------------------------------------------------------------------------------
 
 void pilot::tick() {
+  gate::pass inside{*gate_};
+  if (!inside)
+    return;
   std::uint64_t call = 0;
-  std::weak_ptr<bool> alive;
   {
     std::lock_guard lock{mutex_};
     const auto now = d_.time.steady();
-    if (stopped_ || ended_)
+    if (ended_)
       return;
     if (under_way_ && now - asked_ < d_.give_up)
       return;
@@ -48,10 +48,10 @@ void pilot::tick() {
     asked_boot_us_ = d_.time.boot_us();
     next_read_ = now + d_.read_every;
     call = ++calls_; // a former call that answers now is ignored
-    alive = alive_;
   }
-  d_.db.read([this, call, alive](std::variant<cluster_reading, error> answer) {
-    if (alive.lock())
+  d_.db.read([this, call, guard = gate_](std::variant<cluster_reading, error> answer) {
+    gate::pass back{*guard};
+    if (back)
       took_reading(call, std::move(answer));
   });
 }
@@ -67,9 +67,9 @@ void pilot::took_reading(std::uint64_t call, std::variant<cluster_reading, error
   auto* seen = std::get_if<cluster_reading>(&answer);
   {
     std::lock_guard lock{mutex_};
-    if (stopped_ || ended_ || call != calls_)
+    if (ended_ || call != calls_)
       return;
-    under_way_ = false;
+    under_way_ = seen != nullptr; // what follows from it comes before the next reading
     if (seen != nullptr) {
       d_.probe.read(seconds(d_.time.steady() - asked_));
       newer = !now_ || !agree(*now_, seen->now);
@@ -91,7 +91,11 @@ void pilot::took_reading(std::uint64_t call, std::variant<cluster_reading, error
   d_.viewed(now, newer);
   if (learned.newer > 0)
     d_.owners_changed();
-  perform(step(*now, facts_of(*seen), self_of(*seen), d_.terms), *seen);
+  if (perform(call, step(*now, facts_of(*seen), self_of(*seen), d_.terms), *seen))
+    return;
+  std::lock_guard lock{mutex_};
+  if (call == calls_)
+    under_way_ = false;
 }
 
 observed pilot::facts_of(const cluster_reading& seen) const {
@@ -124,26 +128,23 @@ self_state pilot::self_of(const cluster_reading& seen) const {
 // -- performing -----------------------------------------------------------------------------
 
 /// Takes and releases all, and the first of what changes the membership; the rest is judged anew.
-void pilot::perform(std::vector<action> actions, const cluster_reading& seen) {
-  bool changing = false;
+/// True: its answer is waited for.
+bool pilot::perform(std::uint64_t call, const std::vector<action>& actions,
+                    const cluster_reading& seen) {
+  bool asked = false;
   for (auto& what : actions) {
-    std::uint64_t call = 0;
-    std::weak_ptr<bool> alive;
-    {
-      std::lock_guard lock{mutex_};
-      call = calls_;
-      alive = alive_;
-    }
-    auto done = [this, call, what, alive](std::variant<swap, error> how) {
-      if (alive.lock())
+    auto done = [this, call, what, guard = gate_](std::variant<swap, error> how) {
+      gate::pass inside{*guard};
+      if (inside)
         performed(call, what, how);
     };
     auto change = [&](auto&& ask) {
-      if (std::exchange(changing, true))
+      if (std::exchange(asked, true))
         return;
       {
         std::lock_guard lock{mutex_};
-        under_way_ = true;
+        if (call != calls_)
+          return; // given up meanwhile: another one is under way
         asked_ = d_.time.steady();
       }
       ask();
@@ -169,6 +170,7 @@ void pilot::perform(std::vector<action> actions, const cluster_reading& seen) {
                },
                what);
   }
+  return asked;
 }
 
 void pilot::performed(std::uint64_t call, const action& what,
@@ -176,10 +178,10 @@ void pilot::performed(std::uint64_t call, const action& what,
   auto* got = std::get_if<swap>(&how);
   {
     std::lock_guard lock{mutex_};
-    if (stopped_ || call != calls_)
+    if (call != calls_)
       return;
     under_way_ = false;
-    next_read_ = std::max(d_.time.steady(), asked_); // whatever came of it: read again
+    next_read_ = d_.time.steady(); // whatever came of it: read again
   }
   d_.probe.acted(what, got != nullptr ? *got : swap::stale);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "runtime/cluster/driving/gate.hpp"
 #include "runtime/cluster/driving/mover.hpp"
 #include "runtime/cluster/membership.hpp"
 #include "runtime/ports/lease.hpp"
@@ -51,6 +52,8 @@ public:
   explicit pilot(dependencies d);
   ~pilot();
 
+  /// Waits for calls that other threads are in; afterwards nothing is called, and answers that come
+  /// late are harmless. May be called from a callback, and again.
   void stop();
 
   /// Every 25 ms or so.
@@ -75,7 +78,7 @@ private:
   using time_point = std::chrono::steady_clock::time_point;
 
   void took_reading(std::uint64_t call, std::variant<cluster_reading, error> answer);
-  void perform(std::vector<action> actions, const cluster_reading& seen);
+  bool perform(std::uint64_t call, const std::vector<action>& actions, const cluster_reading& seen);
   void performed(std::uint64_t call, const action& what, const std::variant<swap, error>& how);
   observed facts_of(const cluster_reading& seen) const;
   self_state self_of(const cluster_reading& seen) const;
@@ -83,10 +86,9 @@ private:
 
   dependencies d_;
   mutable std::mutex mutex_;
-  bool stopped_ = false;
   bool ended_ = false;
   std::uint64_t calls_ = 0;
-  bool under_way_ = false; // a call of the store
+  bool under_way_ = false; // a call of the store, or what follows from its answer
   time_point asked_{};
   std::int64_t asked_boot_us_ = 0; // the database's clock is compared with this moment's
   time_point next_read_{};
@@ -94,7 +96,7 @@ private:
   std::shared_ptr<const view> now_;
   std::vector<vote> votes_;
   std::map<uuid, peer_reading> peers_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  const std::shared_ptr<gate> gate_ = std::make_shared<gate>(); // late answers have it as well
 };
 
 } // namespace rahat::cluster

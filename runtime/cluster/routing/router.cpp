@@ -244,6 +244,16 @@ void router::acknowledge(const entity_ref& source, const entity_ref& target, std
     d_.probe.message_lost(owner.free() ? "no_owner" : "no_link");
 }
 
+void router::release(const entity_ref& entity) {
+  const auto owner = d_.owners.read()->owners[shard_of(entity)];
+  if (owner.node == d_.self)
+    return d_.here.release(entity);
+  wire::Frame frame;
+  *frame.mutable_unpark()->mutable_entity() = to_wire(entity);
+  if (owner.free() || !d_.links.send(owner.node, frame))
+    d_.probe.message_lost(owner.free() ? "no_owner" : "no_link");
+}
+
 // -- waiting --------------------------------------------------------------------------------
 
 void router::owners_changed() {

@@ -43,6 +43,7 @@ class live_relay {
 public:
   virtual ~live_relay() = default;
   virtual void peer_follows(const uuid& peer, const wire::Follow& what) = 0;
+  virtual void peer_heeds(const uuid& peer, const wire::Heeded& what) = 0;
   virtual void happened_at(const uuid& peer, const wire::Happened& event) = 0;
   virtual void peer_came(const uuid& peer) = 0;
   virtual void peer_gone(const uuid& peer) = 0;
@@ -83,6 +84,10 @@ public:
 
   /// The owners have changed: calls that wait are sent on their way.
   void owners_changed();
+
+  /// Lets an entity that was parked try again, wherever it is served. May be lost, like a message:
+  /// its owner looks at the list of the parked from time to time.
+  void release(const entity_ref& entity);
 
   /// Calls that wait for an owner, and for a peer's answer.
   std::size_t waiting() const;

@@ -59,6 +59,10 @@ void router::received(const uuid& peer, wire::Frame frame) {
       if (live_ != nullptr)
         live_->peer_follows(peer, frame.follow());
       break;
+    case wire::Frame::kHeeded:
+      if (live_ != nullptr)
+        live_->peer_heeds(peer, frame.heeded());
+      break;
     case wire::Frame::kHappened:
       if (live_ != nullptr)
         live_->happened_at(peer, frame.happened());
@@ -68,6 +72,7 @@ void router::received(const uuid& peer, wire::Frame frame) {
         d_.released(static_cast<shard_id>(frame.released().shard()),
                     static_cast<std::int64_t>(frame.released().epoch()));
       break;
+    case wire::Frame::kUnpark: d_.here.release(from_wire(frame.unpark().entity())); break;
     case wire::Frame::BODY_NOT_SET: d_.probe.message_lost("unknown_frame"); break;
   }
 }

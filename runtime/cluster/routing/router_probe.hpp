@@ -22,6 +22,16 @@ public:
 
   /// A message of an outbox or an acknowledgement could not be handed on; its source sends again.
   virtual void message_lost(std::string_view /*why*/) {}
+
+  /// A live event was sent to one peer that follows it, or came from one.
+  virtual void live_event_sent() {}
+  virtual void live_event_heard() {}
+
+  /// It found no room; the peer is told, and reads the journal.
+  virtual void live_event_dropped() {}
+
+  /// Events of some shards may have been missed here; their topics are looked up in the journal.
+  virtual void live_gap(std::string_view /*why*/, std::size_t /*shards*/) {}
 };
 
 } // namespace rahat::cluster

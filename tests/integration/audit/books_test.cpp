@@ -5,7 +5,10 @@
 #include "tests/integration/audit/world.hpp"
 
 #include <gtest/gtest.h>
+#include <atomic>
+#include <chrono>
 #include <thread>
+#include <vector>
 
 /// Per owner: known balance + notices not yet applied = sum of transfers, at any time (R12), and
 /// found by following the journal, not by adding up everything (R25).
@@ -194,6 +197,76 @@ TEST_F(audit_books, two_auditors_do_not_count_twice) {
     both.join();
   }
   expect_exact("after all");
+}
+
+/// Two nodes that both believe it is their turn, in the worst moment: both have read the same rows
+/// above the same watermarks before either has written. One of them has to begin again.
+TEST_F(audit_books, rows_that_two_have_read_at_once_are_folded_once) {
+  w.live();
+  w.apply(w.vendor, w.batch); // no notice is left, whose key would stop the second one by itself
+  pg_auditor other{w.options()};
+  pqxx::connection gate{w.database().admin};
+  pqxx::work holds{gate};
+  holds.exec("SELECT FROM audit_watermark FOR UPDATE"); // the last that a fold writes
+  std::vector<std::thread> both;
+  for (auto* one : {&follower, &other})
+    both.emplace_back([one] { EXPECT_EQ(one->books().imbalance_minor, 0); });
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto waiting = [&] {
+    return w
+        .sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND wait_event_type = 'Lock'")[0][0]
+        .as<int>();
+  };
+  while (waiting() < 2 && std::chrono::steady_clock::now() < end)
+    std::this_thread::yield();
+  EXPECT_EQ(waiting(), 2) << "both stand before the watermarks, or one behind the other";
+  holds.commit();
+  for (auto& one : both)
+    one.join();
+  EXPECT_EQ(follower.books().imbalance_minor, 0);
+  EXPECT_EQ(std::to_string(follower.books().transfers), w.count("transfer"));
+  expect_exact("after both");
+}
+
+struct turns final : audit_probe {
+  void books_compared(const books_report&) override { ++looks; }
+  void follows(bool here) override { (here ? on : off)++; }
+  std::atomic<int> looks{0}, on{0}, off{0};
+};
+
+template <class Condition>
+bool eventually(Condition holds) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!holds() && std::chrono::steady_clock::now() < end)
+    std::this_thread::yield();
+  return holds();
+}
+
+TEST_F(audit_books, are_followed_only_while_it_is_this_nodes_turn) {
+  turns seen;
+  std::atomic<bool> mine{false};
+  auto how = w.options();
+  how.probe = &seen;
+  how.fold_interval = std::chrono::milliseconds(5);
+  how.recount_hour = -1;
+  how.may_follow = [&] { return mine.load(); };
+  w.live();
+  pg_auditor audit{how};
+  audit.start();
+  ASSERT_TRUE(eventually([&] { return seen.off > 3; }));
+  EXPECT_EQ(seen.looks, 0);
+  EXPECT_EQ(w.count("audit_sum"), "0") << "nothing was folded";
+  EXPECT_EQ(audit.books().imbalance_minor, 0) << "who asks is answered at any node";
+  mine = true;
+  EXPECT_TRUE(eventually([&] { return seen.looks > 3; }));
+  mine = false;
+  const auto before = seen.off.load();
+  ASSERT_TRUE(eventually([&] { return seen.off > before; }));
+  const auto looked = seen.looks.load();
+  ASSERT_TRUE(eventually([&] { return seen.off > before + 3; }));
+  EXPECT_EQ(seen.looks, looked);
 }
 
 } // namespace

@@ -2,6 +2,7 @@
 
 #include "persistence/audit/errors.hpp"
 #include "persistence/audit/pg_auditor.hpp"
+#include "persistence/memory/hand_clock.hpp"
 #include "tests/integration/audit/world.hpp"
 
 #include <gmock/gmock.h>
@@ -262,6 +263,56 @@ TEST_F(audit_heads, are_signed_at_start_and_once_more_at_the_end) {
   ASSERT_EQ(last->heads.size(), 1u);
   EXPECT_EQ(last->heads[0].shard, at.shard);
   EXPECT_EQ(last->heads[0].position, at.position);
+}
+
+/// Each node signs all shards into a file of its own, as long as it runs: one that was away has a
+/// gap, one that came later has no beginning. Each file proves what it names.
+TEST_F(audit_heads, each_nodes_file_proves_by_itself_whatever_it_missed) {
+  auto of_another = how;
+  of_another.node = derive_id({"another node of a test"});
+  of_another.folder = how.folder.parent_path() / "another";
+  of_another.key = how.key.parent_path() / "another.pem";
+  for (auto* each : {&how, &of_another})
+    each->unsigned_limit = std::chrono::hours(1);
+  pg_auditor{how}.sign_now();
+  w.note(w.vendor);
+  {
+    pg_auditor later{of_another}; // joins now
+    later.sign_now();
+    for (int i = 0; i < 3; ++i) { // while the first is away
+      w.note(w.vendor);
+      later.sign_now();
+    }
+  }
+  const auto at = w.note(w.vendor);
+  pg_auditor{how}.sign_now(); // is back
+  for (auto* each : {&how, &of_another}) {
+    const auto report = pg_auditor{*each}.verify({});
+    EXPECT_TRUE(report.ok) << report.first_bad->what;
+  }
+  EXPECT_EQ(lines_of(log).size(), 2u);
+  EXPECT_EQ(lines_of(of_another.folder / "heads.log").size(), 4u);
+  // What only one of them has signed only that one can miss.
+  w.sql("UPDATE journal SET principal = 'another' WHERE shard = " + text(at.shard) +
+        " AND position = " + text(at.position));
+  w.rehash(at.shard, at.position);
+  expect_said("computed anew from here or from a later row up to position " + text(at.position));
+  EXPECT_TRUE(pg_auditor{of_another}.verify({}).ok);
+}
+
+/// A node that was away for longer than rows may be unsigned has signed when it can be asked.
+TEST_F(audit_heads, a_node_that_was_away_for_long_signs_before_it_is_asked) {
+  hand_clock late{1'763'633'532'000'000}; // when the rows were written
+  how.unsigned_limit = std::chrono::hours(1);
+  how.time = &late;
+  pg_auditor{how}.sign_now();
+  w.note(w.vendor);
+  late.advance_us(48 * 3'600'000'000LL);
+  EXPECT_FALSE(pg_auditor{how}.verify({}).ok) << "unsigned for two days";
+  pg_auditor back{how};
+  back.start();
+  const auto report = back.verify({});
+  EXPECT_TRUE(report.ok) << report.first_bad->what;
 }
 
 } // namespace

@@ -98,14 +98,19 @@ TEST_F(tokens, hold_at_every_node_within_two_seconds) {
 
 /// A reading that began before the token was stored must not take it away again.
 TEST_F(tokens, one_that_was_just_made_never_vanishes_at_its_maker) {
+  sql("INSERT INTO token SELECT sha256(n::text::bytea), 'many', 'reader', n, NULL"
+      " FROM generate_series(1, 5000) n"); // so that a reading takes its time
   std::atomic<bool> stop{false};
+  std::atomic<int> readings{0};
   std::thread reader{[&] {
-    while (!stop)
+    for (; !stop; ++readings)
       one.refresh();
   }};
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 8; ++i) {
+    make(two, "binod"); // there is something to read
     const auto token = make(one);
-    make(two, "binod"); // so that there is always something to read
+    const auto before = readings.load(); // one is under way
+    until([&] { return !one.owner_of(token) || readings > before + 1; });
     EXPECT_TRUE(one.owner_of(token)) << i;
   }
   stop = true;
@@ -115,10 +120,10 @@ TEST_F(tokens, one_that_was_just_made_never_vanishes_at_its_maker) {
 TEST_F(tokens, stay_known_while_the_database_is_away_and_are_read_when_it_is_back) {
   const auto token = make(one);
   two.refresh();
-  sql("ALTER DATABASE " + database.name + " ALLOW_CONNECTIONS false");
   {
     pqxx::connection elsewhere{test::pg_fixture::get().fresh_database().admin};
     pqxx::nontransaction work{elsewhere};
+    work.exec("ALTER DATABASE " + database.name + " ALLOW_CONNECTIONS false");
     work.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" +
               database.name + "'");
     EXPECT_THROW(two.refresh(), std::exception);

@@ -1,5 +1,6 @@
 #include "tests/support/cluster/cluster_process.hpp"
 
+#include "persistence/embedded/conninfo.hpp"
 #include "runtime/decider/id.hpp"
 #include "runtime/ports/clock.hpp"
 #include "runtime/trust/node_certificate.hpp"
@@ -23,7 +24,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int exit_must_stop = 4;
-constexpr auto look_limit = 500ms; // of a node that may be frozen
+constexpr const char* port_in_space = "7400"; // of the links: nobody else listens in there
+constexpr auto look_limit = 500ms;            // of a node that may be frozen
 constexpr auto server_limit = 60s;
 
 template <class T>
@@ -68,8 +70,14 @@ cluster_process::cluster_process(cluster_plan plan) : plan_(std::move(plan)) {
   server_->start();
   system_random dice;
   write_secret("master", folder_->secret("master_key"));
-  write_secret("url", server_->service_conninfo());
-  write_secret("admin_url", server_->owner_conninfo());
+  auto service = server_->service_conninfo(), owner = server_->owner_conninfo();
+  if (const auto& address = plan_.database_address; !address.empty()) {
+    open_address();
+    service = with_field(service, "host", address);
+    owner = with_field(owner, "host", address);
+  }
+  write_secret("url", service);
+  write_secret("admin_url", owner);
   const issue_terms terms{.days = 2, .now_us = system_clock_port{}.now_us()};
   const auto authority = value_of(make_authority("test cluster", terms, dice));
   std::ofstream{scratch_.path() / "ca.pem"} << authority.certificate;
@@ -77,6 +85,8 @@ cluster_process::cluster_process(cluster_plan plan) : plan_(std::move(plan)) {
     ids_.push_back(derive_id({scratch_.path().string(), std::to_string(i)}).str());
     nodes_.push_back(std::make_unique<node_process>(flags_of(i)));
     nodes_.back()->use_program(plan_.program);
+    if (!plan_.places.empty())
+      nodes_.back()->place_in(plan_.places[i].space, plan_.places[i].address);
     lives_.push_back(std::make_unique<life>());
     write_identity(i, authority);
   }
@@ -84,6 +94,18 @@ cluster_process::cluster_process(cluster_plan plan) : plan_(std::move(plan)) {
 
 cluster_process::~cluster_process() = default;
 
+/// The server listens on its address too; passwords as on its socket.
+void cluster_process::open_address() {
+  const auto rules = scratch_.path() / "hba.conf";
+  std::ofstream{rules} << "local all all scram-sha-256\nhost all all samenet scram-sha-256\n";
+  std::ofstream{server_->cluster() / "local.conf"}
+      << "listen_addresses = '" << plan_.database_address << "'\nhba_file = '" << rules.string()
+      << "'\n";
+  for (const auto& file : {rules, server_->cluster() / "local.conf"})
+    fs::permissions(file, fs::perms{0644});
+  server_->stop();
+  server_->start();
+}
 
 /// A secret goes by reference.
 void cluster_process::write_secret(const std::string& name, const std::string& text) const {
@@ -95,15 +117,16 @@ void cluster_process::write_secret(const std::string& name, const std::string& t
 std::vector<std::string> cluster_process::flags_of(std::size_t i) const {
   const auto in = [this](const std::string& name) { return (scratch_.path() / name).string(); };
   const auto own = "node-" + std::to_string(i);
-  std::vector<std::string> out{"--node.name",          own,
-                               "--database.url",       "file:" + in("url"),
-                               "--database.admin_url", "file:" + in("admin_url"),
-                               "--trust.master_key",   "file:" + in("master"),
-                               "--cluster.host",       "127.0.0.1",
-                               "--cluster.port",       "0",
-                               "--cluster.ca",         in("ca.pem"),
-                               "--cluster.certificate", in(own + ".pem"),
-                               "--cluster.key",        in(own + ".key")};
+  std::vector<std::string> out{
+      "--node.name",           own,
+      "--database.url",        "file:" + in("url"),
+      "--database.admin_url",  "file:" + in("admin_url"),
+      "--trust.master_key",    "file:" + in("master"),
+      "--cluster.host",        plan_.places.empty() ? "127.0.0.1" : plan_.places[i].address,
+      "--cluster.port",        plan_.places.empty() ? "0" : port_in_space,
+      "--cluster.ca",          in("ca.pem"),
+      "--cluster.certificate", in(own + ".pem"),
+      "--cluster.key",         in(own + ".key")};
   out.insert(out.end(), plan_.flags.begin(), plan_.flags.end());
   return out;
 }
@@ -114,8 +137,7 @@ void cluster_process::write_identity(std::size_t i, const key_pair& authority) {
   std::ofstream{nodes_[i]->data() / "node.uuid"} << ids_[i] << '\n';
   system_random dice;
   const issue_terms terms{.days = 1, .now_us = system_clock_port{}.now_us()};
-  auto pair =
-      value_of(make_node_certificate(authority, uuid::parse(ids_[i]).value(), terms, dice));
+  auto pair = value_of(make_node_certificate(authority, uuid::parse(ids_[i]).value(), terms, dice));
   const auto own = (scratch_.path() / ("node-" + std::to_string(i))).string();
   if (auto failed = write_key_pair(pair, {own + ".pem", own + ".key"}, false))
     throw std::runtime_error(failed->message);
@@ -184,9 +206,9 @@ bool cluster_process::settled() const {
       std::ceil(1.05 * shard_count / static_cast<double>(std::max<std::size_t>(up, 1))));
   pqxx::connection owner{owner_conninfo()};
   pqxx::nontransaction work{owner};
-  const auto rows =
-      work.exec("SELECT count(*) FROM shard s JOIN cluster_member m ON m.node_uuid = s.owner"
-                " AND m.incarnation = s.incarnation AND m.status = 'up' GROUP BY s.owner");
+  const auto rows = work.exec(
+      "SELECT count(*) FROM shard s JOIN cluster_member m ON m.node_uuid = s.owner"
+      " AND m.incarnation = s.incarnation AND m.status = 'up' GROUP BY s.owner");
   std::int64_t all = 0;
   for (const auto& row : rows) {
     if (row[0].as<std::int64_t>() > most)
@@ -211,10 +233,10 @@ std::string cluster_process::standing() const {
   std::ostringstream out;
   pqxx::connection owner{owner_conninfo()};
   pqxx::nontransaction work{owner};
-  for (const auto& row : work.exec(
-           "SELECT m.name, m.incarnation, m.status, m.lease_until - clock_timestamp(),"
-           " count(s.shard) FROM cluster_member m LEFT JOIN shard s ON s.owner = m.node_uuid"
-           " AND s.incarnation = m.incarnation GROUP BY 1, 2, 3, 4 ORDER BY 1, 2"))
+  for (const auto& row :
+       work.exec("SELECT m.name, m.incarnation, m.status, m.lease_until - now(),"
+                 " count(s.shard) FROM cluster_member m LEFT JOIN shard s ON s.owner = m.node_uuid"
+                 " AND s.incarnation = m.incarnation GROUP BY 1, 2, 3, 4 ORDER BY 1, 2"))
     out << row[0].c_str() << " #" << row[1].c_str() << ' ' << row[2].c_str() << ", lease "
         << row[3].c_str() << ", " << row[4].c_str() << " shards\n";
   for (std::size_t i = 0; i < count(); ++i) {
@@ -254,8 +276,10 @@ void cluster_process::restart_postgres_at_once() {
   ::kill(former, SIGQUIT);
   await(
       "Postgres is back",
-      [&] { return server_->ensure_running() != server_state::waiting &&
-                   server_->server_pid() != former; },
+      [&] {
+        return server_->ensure_running() != server_state::waiting &&
+               server_->server_pid() != former;
+      },
       server_limit);
 }
 

@@ -11,19 +11,27 @@
 
 namespace rahat::test {
 
+/// A network namespace, by a descriptor that stays open, and the node's address in it.
+struct node_place {
+  int space = -1;
+  std::string address;
+};
+
 struct cluster_plan {
   std::size_t nodes = 3;
-  std::string program;            // empty: rahatd
-  std::vector<std::string> flags; // of every node, after those of the cluster
+  std::string program;                 // empty: rahatd
+  std::vector<std::string> flags;      // of every node, after those of the cluster
+  std::vector<node_place> places = {}; // one a node; empty: all on this host's loopback
+  std::string database_address = {};   // an IPv4 address of the server; empty: its socket only
 };
 
 /// What all incarnations that were seen add up to.
 struct cluster_losses {
-  double fenced_writes = 0;       // rahat_fenced_writes_total
-  double fenced_shards = 0;       // rahat_shards_fenced_total
-  std::size_t fences_logged = 0;  // lines `shards_fenced`: also of nodes that died before a look
-  std::size_t self_stops = 0;     // ended by themselves with exit code 4
-  std::size_t failed_starts = 0;  // ended before they were ready
+  double fenced_writes = 0;      // rahat_fenced_writes_total
+  double fenced_shards = 0;      // rahat_shards_fenced_total
+  std::size_t fences_logged = 0; // lines `shards_fenced`: also of nodes that died before a look
+  std::size_t self_stops = 0;    // ended by themselves with exit code 4
+  std::size_t failed_starts = 0; // ended before they were ready
 };
 
 /// Several real nodes that share a private Postgres, a master key and an authority: mutual TLS
@@ -89,6 +97,7 @@ public:
 private:
   struct life; // of one node
 
+  void open_address();
   void write_secret(const std::string& name, const std::string& text) const;
   std::vector<std::string> flags_of(std::size_t i) const;
   void write_identity(std::size_t i, const key_pair& authority);

@@ -48,6 +48,22 @@ TEST(audit_metrics, nothing_is_claimed_before_it_was_looked_at) {
   EXPECT_EQ(scrape(metrics).at("rahat_audit_chain_valid"), 1);
 }
 
+TEST(audit_metrics, who_does_not_follow_claims_nothing_of_the_books) {
+  prometheus_audit metrics;
+  books_report report;
+  report.complete = true;
+  report.imbalance_minor = 7;
+  metrics.follows(true);
+  metrics.books_compared(report);
+  metrics.follows(false); // another node goes on, and mends it maybe
+  for (auto& [name, value] : scrape(metrics))
+    EXPECT_FALSE(name.starts_with("rahat_books_")) << name;
+  EXPECT_FALSE(scrape(metrics).contains("rahat_audit_rows_behind"));
+  EXPECT_TRUE(scrape(metrics).contains("rahat_audit_signed_timestamp_seconds"));
+  metrics.follows(true);
+  EXPECT_EQ(scrape(metrics).at("rahat_books_imbalance_minor_units"), 7);
+}
+
 TEST(audit_metrics, events_are_counted) {
   prometheus_audit metrics;
   metrics.rows_folded(5, 2);

@@ -21,7 +21,7 @@ decision with(const Event& e) {
   return d;
 }
 
-decision tell(const probe::Tell& ask) {
+decision tell(const probe::Tell& ask, const context& ctx) {
   Event e;
   *e.mutable_told() = ask;
   auto d = with(e);
@@ -29,7 +29,15 @@ decision tell(const probe::Tell& ask) {
   m.set_n(ask.n());
   m.set_spoil(ask.spoil());
   m.set_poison(ask.poison());
-  d.tell({"probe", uuid::from_raw(ask.target())}, m);
+  d.tell({"probe", uuid::from_raw(ask.target())}, m, ask.newest() ? ctx.level : 1);
+  return d;
+}
+
+decision add_level(std::int32_t level) {
+  Event e;
+  e.mutable_added()->set_n(level);
+  decision d;
+  d.record(e, level);
   return d;
 }
 
@@ -91,7 +99,7 @@ result ledger_probe::decide(const state& now, const command& ask, const context&
       d.refuse({errc::wrong_code, "a wrong code", "code"});
       return d;
     }
-    case Command::kTell: return tell(ask.tell());
+    case Command::kTell: return tell(ask.tell(), ctx);
     case Command::kPostpone:
     case Command::kPostponeBare: return postpone(ctx, ask.ask_case() == Command::kPostpone);
     case Command::kAnswer:
@@ -102,6 +110,8 @@ result ledger_probe::decide(const state& now, const command& ask, const context&
     case Command::kBreakEvent: e.set_broken(true); return with(e);
     case Command::kHalt:
     case Command::kResume: e.set_halted(ask.ask_case() == Command::kHalt); return with(e);
+    case Command::kNewest: return add_level(ctx.level);
+    case Command::kTooNew: return add_level(ctx.level + 1);
     case Command::kSpoilView: e.set_view_spoilt(true); return with(e);
     default: return decision{};
   }

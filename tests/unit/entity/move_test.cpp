@@ -145,5 +145,64 @@ TEST(move, messages_and_acknowledgements_go_where_the_shard_went) {
   EXPECT_EQ(beyond.acknowledged[0].second, 1u);
 }
 
+class parked_and_moved : public testing::Test {
+protected:
+  void SetUp() override {
+    s.add(two, 1);
+    s.settle();
+    s.tell(one, two, 9);
+    s.db->faults().poison(two);
+    s.pass(59s);
+    ASSERT_EQ(s.look(two)->code(), "parked");
+    s.db->faults().heal();
+  }
+
+  void go() {
+    s.node->hand_over(shard_of(two), [] {});
+    s.settle();
+  }
+
+  std::string noted() { return s.view(two); }
+  static constexpr const char* told = R"("noted":1,"note_sum":9)";
+
+  stage s;
+};
+
+TEST_F(parked_and_moved, what_the_list_says_holds_when_the_shard_comes_back) {
+  go();
+  s.node->parked_are(shard_of(two), {two});
+  s.node->open(shard_of(two));
+  EXPECT_EQ(s.look(two)->code(), "parked");
+  go(); // and is released at its other owner
+  s.node->parked_are(shard_of(two), {});
+  s.node->open(shard_of(two));
+  s.pass(10s);
+  EXPECT_NE(noted().find(told), std::string::npos) << noted();
+}
+
+TEST_F(parked_and_moved, a_release_of_who_is_served_elsewhere_does_nothing) {
+  go();
+  s.node->release(two);
+  EXPECT_FALSE(s.node->next_tick() && *s.node->next_tick() <= s.time.steady())
+      << "it must not try again and again to start it";
+  s.node->parked_are(shard_of(two), {two});
+  s.node->open(shard_of(two));
+  EXPECT_EQ(s.look(two)->code(), "parked");
+}
+
+TEST_F(parked_and_moved, a_release_that_was_lost_is_made_up_for) {
+  s.node->still_parked({two});
+  EXPECT_EQ(s.look(two)->code(), "parked");
+  s.node->still_parked({}); // its row went at another node
+  s.pass(10s);
+  EXPECT_NE(noted().find(told), std::string::npos) << noted();
+}
+
+TEST_F(parked_and_moved, who_was_parked_just_now_need_not_be_listed_yet) {
+  s.node->mark_parked(two);
+  s.node->still_parked({});
+  EXPECT_EQ(s.look(two)->code(), "parked");
+}
+
 } // namespace
 } // namespace rahat

@@ -40,18 +40,20 @@ void stage::start() {
   db = std::make_unique<memory_store>(
       rows,
       memory_options{.mode = memory_options::drive::manual, .attempts = attempts, .time = &time});
-  node = std::make_unique<region>(
-      region::dependencies{.db = *db,
-                           .time = time,
-                           .dice = luck,
-                           .kinds = kinds,
-                           .probe = counts,
-                           .limits = limits,
-                           .spawn = hosts.spawner(),
-                           .serving = [this] { return serving; },
-                           .publish = [this](const live_event& e) { events.push_back(e); },
-                           .ticks = ticker::drive::manual,
-                           .beyond = beyond});
+  node = std::make_unique<region>(region::dependencies{
+      .db = *db,
+      .time = time,
+      .dice = luck,
+      .kinds = kinds,
+      .probe = counts,
+      .limits = limits,
+      .spawn = hosts.spawner(),
+      .serving = [this] { return serving; },
+      .publish = [this](const live_event& e) { events.push_back(e); },
+      .ticks = ticker::drive::manual,
+      .beyond = beyond,
+      .reads = reads,
+      .too_old = [this](const entity_ref& e, const std::string&) { too_new.push_back(e); }});
   db->on_fenced([this](std::vector<shard_id> shards) {
     for (auto shard : shards)
       node->drop(shard);

@@ -122,7 +122,9 @@ public:
   bool serving = true;
   std::uint32_t attempts = 10; // of the next store
   std::vector<live_event> events;
-  elsewhere* beyond = nullptr; // of the next start
+  elsewhere* beyond = nullptr;     // of the next start
+  cluster::level reads = 1;        // of the next start
+  std::vector<entity_ref> too_new; // whom this build could not read
   hand_shell hosts;
   std::unique_ptr<memory_store> db;
   std::unique_ptr<region> node;

@@ -133,7 +133,7 @@ live_event hub_test::happen(const entity_ref& entity, const std::string& type) {
 std::optional<error> hub_test::subscribe(const std::string& topic,
                                          const std::shared_ptr<listener>& to,
                                          const std::optional<std::string>& after) {
-  return hub->subscribe({"asha", "reader"}, topic, after, to);
+  return hub->subscribe({"asha", "reader"}, topic, after, to, [] {});
 }
 
 entity_ref hub_test::entity(std::uint8_t number, const std::string& kind) {

@@ -191,6 +191,76 @@ TEST_F(hub_test, a_journal_that_cannot_be_read_is_told_not_hidden) {
   EXPECT_EQ(who->all().size(), 1U); // and nothing with a gap before it
 }
 
+/// A link to another node ends while the journal is being read: what it would have brought may have
+/// landed after that read.
+TEST_F(hub_test, what_is_missed_during_a_replay_is_read_as_well) {
+  auto named = entity(1);
+  for (int i = 0; i < 2; ++i)
+    happen(named);
+  auto who = std::make_shared<listener>();
+  subscribe(named.str(), who, "0");
+  ASSERT_TRUE(db->run_one()); // the journal has been read, the hub has not heard it
+  hub->missed(std::vector<shard_id>{shard_of(named)});
+  commit_event(named);
+  settle();
+  EXPECT_EQ(tokens(who->all()), (names{"1", "2", "3"}));
+}
+
+TEST_F(hub_test, what_is_missed_is_read_again_until_the_journal_answers) {
+  auto named = entity(1);
+  auto who = std::make_shared<listener>();
+  subscribe(named.str(), who);
+  happen(named);
+  commit_event(named);
+  db->faults().down();
+  const auto until = std::chrono::steady_clock::now() + 20s;
+  hub->missed(std::vector<entity_ref>{named});
+  while (db->idle() && std::chrono::steady_clock::now() < until) {
+    time.advance_us(1'000);
+    std::this_thread::yield();
+  }
+  settle(); // it fails
+  EXPECT_EQ(tokens(who->all()), (names{"1"}));
+  db->faults().heal();
+  ASSERT_TRUE(in_time([&] { return !who->of_type("state").empty(); }, 10ms));
+  EXPECT_EQ(tokens(who->all()), (names{"1", "2"}));
+}
+
+TEST_F(hub_test, progress_that_was_missed_is_passed_over) {
+  auto named = entity(1);
+  auto who = std::make_shared<listener>();
+  subscribe(named.str(), who);
+  happen(named);
+  commit_event(named, "project.counted");
+  commit_event(named);
+  hub->missed(std::vector<shard_id>{shard_of(named)});
+  ASSERT_TRUE(in_time([&] { return !who->of_type("state").empty(); }, 100ms));
+  EXPECT_EQ(tokens(who->all()), (names{"1", "3"}));
+  EXPECT_TRUE(who->of_type("progress").empty());
+}
+
+TEST_F(hub_test, what_it_follows_is_known_and_changes_are_counted) {
+  auto first = std::make_shared<listener>();
+  auto second = std::make_shared<listener>();
+  const auto before = hub->topics_version();
+  EXPECT_TRUE(hub->topics(10).entities.empty());
+  subscribe(entity(1).str(), first);
+  const auto one = hub->topics_version();
+  EXPECT_GT(one, before);
+  subscribe(entity(1).str(), second);
+  EXPECT_EQ(hub->topics_version(), one);
+  EXPECT_EQ(hub->topics(10).entities, std::vector<entity_ref>{entity(1)});
+  hub->leave(first);
+  EXPECT_EQ(hub->topics_version(), one);
+  subscribe(entity(2).str(), second);
+  EXPECT_FALSE(hub->topics(2).feed);
+  EXPECT_TRUE(hub->topics(1).feed);
+  EXPECT_TRUE(hub->topics(1).entities.empty());
+  hub->leave(second);
+  EXPECT_TRUE(hub->topics(10).entities.empty());
+  EXPECT_GT(hub->topics_version(), one);
+}
+
 // -- the feed
 
 TEST_F(hub_test, the_feed_says_the_events_of_a_shard_in_order_of_position) {

@@ -18,8 +18,8 @@ using http::test::patience;
 class fake_hub : public hub {
 public:
   std::optional<error> subscribe(const http::caller& who, const std::string& topic,
-                                 const std::optional<std::string>& after,
-                                 std::shared_ptr<sink> to) override {
+                                 const std::optional<std::string>& after, std::shared_ptr<sink> to,
+                                 std::function<void()> placed) override {
     if (topic != "feed" && topic != "project/1")
       return error{errc::not_found, "there is no such topic", topic};
     std::lock_guard lock(mutex_);
@@ -28,6 +28,7 @@ public:
       for (auto n = std::stoi(*after) + 1; n <= published_; ++n)
         to->push(numbered(n));
     sinks_.push_back(std::move(to));
+    placed();
     return std::nullopt;
   }
 

@@ -1,3 +1,4 @@
+#include "apps/rahatd/cluster_metrics.hpp"
 #include "apps/rahatd/measures.hpp"
 #include "apps/rahatd/tree_metrics.hpp"
 #include "gateways/http/prometheus_probe.hpp"
@@ -51,9 +52,23 @@ void happen(entity_probe& probe) {
   probe.message_applied("project", 0.1);
 }
 
+/// What shows only at a node of a cluster, and there only once it was counted.
+void happen(cluster_metrics& clustered) {
+  clustered.membership().acted(cluster::vote_against{}, swap::done);
+  clustered.moves().shard_taken(1, true);
+  clustered.routes().hop_finished("ask", "ok", 0.1);
+  clustered.routes().call_again("moved");
+  clustered.routes().message_lost("no_link");
+  clustered.routes().live_gap("moved", 1);
+  clustered.links().link_ended("silent", true, 0);
+  clustered.links().frame_not_sent("no_room");
+}
+
 std::string everything_that_a_node_shows() {
   measures all{1};
   happen(all.entities());
+  cluster_metrics clustered{all.registry()};
+  happen(clustered);
   http::prometheus_probe edge{"public"};
   edge.request_finished("/v2/projects", http::method::get, 200, 0.1);
   prometheus_audit audit;

@@ -1,14 +1,6 @@
-#include "apps/rahatctl/app.hpp"
-
-#include "fake_node.hpp"
+#include "command_line.hpp"
 
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 
 using namespace rahat::ctl;
 using testing::AllOf;
@@ -18,37 +10,7 @@ using testing::Not;
 
 namespace {
 
-class rahatctl : public testing::Test {
-protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "rahatctl-XXXXXX";
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    data_ = pattern;
-    std::ofstream(data_ / "admin.token") << "the-token\n";
-    env_ = {{"RAHAT_INTERNAL_URL", node_.url()},
-            {"RAHAT_URL", node_.url()},
-            {"RAHAT_NODE_DATA_DIR", data_.string()}};
-  }
-  void TearDown() override { std::filesystem::remove_all(data_); }
-
-  int run(std::vector<std::string> words) {
-    std::vector<const char*> argv{"rahatctl"};
-    for (const auto& word : words)
-      argv.push_back(word.c_str());
-    std::ostringstream out;
-    std::ostringstream err;
-    auto code = rahat::ctl::run(static_cast<int>(argv.size()), argv.data(), env_, out, err);
-    out_ = out.str();
-    err_ = err.str();
-    return code;
-  }
-
-  fake_node node_;
-  std::filesystem::path data_;
-  rahat::environment env_;
-  std::string out_;
-  std::string err_;
-};
+class rahatctl : public command_line {};
 
 TEST_F(rahatctl, health_says_whether_the_node_is_ready) {
   node_.on("GET /health", {200, "{\"status\":\"ok\"}"});
@@ -164,7 +126,10 @@ TEST_F(rahatctl, every_command_explains_itself_with_examples) {
                                          {"actors"},
                                          {"parked", "list"},
                                          {"parked", "release"},
-                                         {"doctor"}}) {
+                                         {"doctor"},
+                                         {"cluster", "status"},
+                                         {"cluster", "drain"},
+                                         {"cluster", "finish-upgrade"}}) {
     auto name = testing::PrintToString(words);
     auto call = words;
     call.push_back("--help");

@@ -68,8 +68,12 @@ fake_node::~fake_node() {
 }
 
 void fake_node::on(const std::string& method_and_path, reply answer) {
+  on(method_and_path, std::vector<reply>{std::move(answer)});
+}
+
+void fake_node::on(const std::string& method_and_path, std::vector<reply> answers) {
   std::lock_guard lock(lock_);
-  replies_[method_and_path] = std::move(answer);
+  replies_[method_and_path] = std::move(answers);
 }
 
 std::vector<fake_node::request> fake_node::requests() const {
@@ -110,8 +114,12 @@ void fake_node::answer(int connection) {
     std::lock_guard lock(lock_);
     requests_.push_back(got);
     auto known = replies_.find(got.line.substr(0, got.line.rfind(' ')));
-    if (known != replies_.end())
-      out = known->second;
+    if (known != replies_.end()) {
+      auto& left = known->second;
+      out = left.front();
+      if (left.size() > 1)
+        left.erase(left.begin());
+    }
   }
   auto bytes = "HTTP/1.1 " + std::to_string(out.status) + " x\r\nConnection: close\r\n" +
                "Content-Type: " + out.content_type + "\r\n" + out.headers +

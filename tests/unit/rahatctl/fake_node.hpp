@@ -32,6 +32,9 @@ public:
   /// Answers "GET /health" and the like; anything else gets a 404 problem.
   void on(const std::string& method_and_path, reply answer);
 
+  /// One answer after the other; the last one stays.
+  void on(const std::string& method_and_path, std::vector<reply> answers);
+
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
   std::vector<request> requests() const;
 
@@ -42,7 +45,7 @@ private:
   int listener_ = -1;
   int port_ = 0;
   mutable std::mutex lock_;
-  std::map<std::string, reply> replies_;
+  std::map<std::string, std::vector<reply>> replies_; // never empty
   std::vector<request> requests_;
   std::thread thread_;
 };

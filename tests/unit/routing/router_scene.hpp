@@ -37,6 +37,7 @@ public:
   bool deliver(const entity_ref& source, const entity_ref& target, std::uint64_t n,
                const std::string& body) override;
   void heard(const entity_ref& source, const entity_ref& target, std::uint64_t n) override;
+  void release(const entity_ref& entity) override { released.push_back(entity); }
 
   /// Answers the oldest question that waits.
   void reply(const std::string& body);
@@ -49,6 +50,7 @@ public:
   std::map<uuid, int> times_asked; // by request id
   std::vector<message> told;
   std::vector<message> acknowledged;
+  std::vector<entity_ref> released;
 };
 
 /// What a caller hears. Refuses to hear it twice.

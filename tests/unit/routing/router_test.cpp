@@ -287,4 +287,21 @@ TEST(router, a_released_shard_is_told) {
   EXPECT_THAT(s[1].released, ElementsAre(Pair(7, 3)));
 }
 
+TEST(router, who_was_parked_is_released_where_it_is_served) {
+  router_scene s;
+  s.owned_by(2, 1);
+  s[1].way->release(s.target); // the operator speaks to the first node
+  s.run(10ms);
+  EXPECT_TRUE(s[1].here.released.empty());
+  EXPECT_EQ(s[2].here.released, std::vector<entity_ref>{s.target});
+  s[2].way->release(s.target);
+  EXPECT_EQ(s[2].here.released.size(), 2U);
+  s.part(1, 2);
+  s[1].way->release(s.target); // lost: the owner reads the list by itself
+  s.believes(1, 0, 2);
+  s[1].way->release(s.target); // nobody's: its next owner reads the list
+  s.run(10ms);
+  EXPECT_EQ(s[2].here.released.size(), 2U);
+}
+
 } // namespace

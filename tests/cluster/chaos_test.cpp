@@ -1,0 +1,36 @@
+#include "tests/cluster/chaos.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace rahat::test {
+namespace {
+
+using testing::IsEmpty;
+
+/// One of each, in an order in which each finds the cluster well. Long runs: ./dev chaos.
+TEST(cluster_chaos, one_of_each_fault_loses_and_doubles_nothing) {
+  chaos_plan plan;
+  plan.lines = 20'000;
+  plan.schedule = {fault::kill_node, fault::freeze_in_commit, fault::restart_postgres,
+                   fault::stop_postgres};
+  const auto report = run_chaos(plan);
+  EXPECT_THAT(report.wrong, IsEmpty()) << to_text(report);
+  EXPECT_GE(report.losses.self_stops, 1U) << to_text(report);
+  EXPECT_GE(report.disbursements, 1U);
+  EXPECT_GE(report.posts, 100U);
+}
+
+TEST(cluster_chaos, the_fence_holds_without_the_self_deadline) {
+  chaos_plan plan;
+  plan.lines = 0;
+  plan.program = RAHATD_WITHOUT_DEADLINE;
+  plan.reads_must_be_fresh = false;
+  plan.schedule = {fault::freeze_node};
+  const auto report = run_chaos(plan);
+  EXPECT_THAT(report.wrong, IsEmpty()) << to_text(report);
+  EXPECT_GE(report.losses.self_stops, 1U) << to_text(report);
+}
+
+} // namespace
+} // namespace rahat::test
