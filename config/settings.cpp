@@ -39,7 +39,7 @@ std::vector<setting> http_settings() {
        "Time for a request's body to arrive; for an upload, between two pieces of it.", 100,
        hour_ms},
       {RAHAT_FIELD(http.reply_timeout_ms), "ms",
-       "Time to decide, commit and send a reply; later the client gets 503 and may retry.", 100,
+       "Time to decide, commit and send a reply; later the client gets 504 and may retry.", 100,
        hour_ms},
       {RAHAT_FIELD(http.idle_timeout_ms), "ms",
        "A connection without requests is closed after this.", 100, hour_ms},

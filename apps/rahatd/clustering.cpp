@@ -21,6 +21,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto tick_every = 25ms;
+constexpr auto unowned_counts_as_lost = 5s;
 constexpr std::uint32_t max_parked = 100'000;
 constexpr const char* product = "rahatd " RAHAT_VERSION;
 
@@ -131,6 +132,8 @@ struct clustering::parts {
   std::condition_variable changed;
   bool left = false;
   std::atomic<bool> stopping{false};
+  std::atomic<std::int64_t> whole_us{
+      0}; // boot clock: when each shard was last read to have an owner
 
   cluster::member_id me() const { return {d.me.node, d.me.incarnation}; }
 
@@ -270,6 +273,8 @@ void clustering::parts::viewed(const std::shared_ptr<const cluster::view>& now, 
   std::size_t unowned = 0;
   for (auto& owner : known->owners)
     unowned += owner.free() ? 1 : 0;
+  if (unowned == 0)
+    whole_us = d.time.boot_us();
   const auto open = moves->count(cluster::shard_phase::open);
   d.counted.members(now->active().size(), now->alive().size(), now->version);
   d.counted.shards(open, moves->held() - open, unowned);
@@ -395,6 +400,17 @@ bool clustering::belongs() const {
   auto* mine = now ? now->find(parts_->me()) : nullptr;
   return mine != nullptr && (mine->status == cluster::member_status::active ||
                              mine->status == cluster::member_status::leaving);
+}
+
+bool clustering::whole_lately() const {
+  const std::chrono::microseconds since{parts_->d.time.boot_us() - parts_->whole_us.load()};
+  return since < unowned_counts_as_lost;
+}
+
+bool clustering::leaving() const {
+  auto now = parts_->membership->now();
+  auto* mine = now ? now->find(parts_->me()) : nullptr;
+  return mine != nullptr && mine->status == cluster::member_status::leaving;
 }
 
 void clustering::release(const entity_ref& entity) {

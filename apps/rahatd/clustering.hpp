@@ -92,6 +92,13 @@ public:
   /// The member row says that this node belongs: gateways may serve.
   bool belongs() const;
 
+  /// Every shard had an owner within the last seconds: one that moves has none for a moment, which
+  /// is no reason to send clients away.
+  bool whole_lately() const;
+
+  /// It gives its shards away: it serves on, but no new clients should be sent to it.
+  bool leaving() const;
+
   /// Puts an entity that was parked back to work, wherever it is served.
   void release(const entity_ref& entity);
 

@@ -443,11 +443,14 @@ std::vector<ops::check> node::parts::readiness() {
       {"postgres", !away, away ? "the database does not answer" : "answers"},
       {"lease", lease->valid(), lease->valid() ? "held" : "lapsed"},
       {"writers", credit > 0, std::to_string(credit) + " bytes of queue left"},
-      {"shards", owned == shard_count,
+      {"shards", owned == shard_count || (cluster && cluster->whole_lately()),
        std::to_string(owned) + " of " + std::to_string(shard_count) + " owned"},
       {"serving", serving && !draining, draining ? "draining" : "yes"}};
   if (cluster)
-    out.push_back({"member", cluster->belongs(), cluster->belongs() ? "yes" : "joining"});
+    out.push_back({"member", cluster->belongs() && !cluster->leaving(),
+                   cluster->leaving()   ? "leaving"
+                   : cluster->belongs() ? "yes"
+                                        : "joining"});
   return out;
 }
 

@@ -58,7 +58,7 @@ json::object to_json(const books_report& b) {
           {"transfers", b.transfers},
           {"moved_minor", b.moved_minor},
           {"complete", b.complete},
-          {"at_us", b.at_us},
+          {"at", b.at_us == 0 ? json::value(nullptr) : json::value(rfc3339(b.at_us))},
           {"differences", std::move(differences)}};
 }
 
@@ -129,7 +129,7 @@ void list_parked(const context& c, const responder& done) {
                                    {"entity", p.entity.str()},
                                    {"reason", p.reason},
                                    {"tries", p.tries},
-                                   {"at_us", p.at_us},
+                                   {"at", rfc3339(p.at_us)},
                                    {"message_bytes", p.body.size()}});
     done(json_reply(json::object{{"parked", std::move(items)}}));
   });
