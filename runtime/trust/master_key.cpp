@@ -1,5 +1,7 @@
 #include "runtime/trust/master_key.hpp"
 
+#include "runtime/trust/secret_file.hpp"
+
 #include "runtime/decider/id.hpp"
 
 #include <fcntl.h>
@@ -22,45 +24,10 @@ namespace {
 constexpr std::size_t hex_size = 2 * key256::size;
 constexpr std::size_t most_file_bytes = 256; // more than 64 digits and a line end: not our file
 
-/// An open file descriptor that closes itself.
-class file {
-public:
-  explicit file(int fd) : fd_(fd) {}
-  ~file() {
-    if (fd_ >= 0)
-      ::close(fd_);
-  }
-  file(const file&) = delete;
-  file& operator=(const file&) = delete;
-
-  bool is_open() const { return fd_ >= 0; }
-  int fd() const { return fd_; }
-
-private:
-  int fd_;
-};
-
 error file_error(const std::string& path, const char* what) {
   return {errc::invalid_input,
           std::string(what) + " the master key file " + path + ": " + std::strerror(errno),
           "trust.master_key"};
-}
-
-std::string folder_of(const std::string& path) {
-  auto slash = path.rfind('/');
-  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-}
-
-bool write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    auto n = ::write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n <= 0)
-      return false;
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return true;
 }
 
 /// Makes the file under another name first: a crash must not leave half a key behind, and of two
@@ -84,8 +51,7 @@ std::optional<error> create_key_file(const std::string& path, random& dice) {
   auto linked = ::link(draft.c_str(), path.c_str()) == 0 || errno == EEXIST;
   auto why = linked ? std::nullopt : std::optional(file_error(path, "cannot create"));
   ::unlink(draft.c_str());
-  file folder(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!why && (!folder.is_open() || ::fsync(folder.fd()) != 0))
+  if (!why && !sync_folder_of(path))
     return file_error(path, "cannot sync");
   return why;
 }
@@ -99,18 +65,10 @@ master_key_result read_key_file(int fd, const std::string& path) {
                  "the master key file " + path + " can be read by others: run chmod 600 " + path,
                  "trust.master_key"};
   std::string text(most_file_bytes, '\0');
-  std::size_t size = 0;
-  while (size < text.size()) {
-    auto n = ::read(fd, text.data() + size, text.size() - size);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0)
-      return file_error(path, "cannot read");
-    if (n == 0)
-      break;
-    size += static_cast<std::size_t>(n);
-  }
-  auto result = parse_master_key(std::string_view(text).substr(0, size));
+  auto size = read_up_to(fd, text);
+  if (!size)
+    return file_error(path, "cannot read");
+  auto result = parse_master_key(std::string_view(text).substr(0, *size));
   OPENSSL_cleanse(text.data(), text.size());
   if (auto* why = std::get_if<error>(&result))
     why->message = "the file " + path + " is not a master key: " + why->message;

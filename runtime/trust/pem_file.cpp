@@ -1,5 +1,7 @@
 #include "runtime/trust/pem_file.hpp"
 
+#include "runtime/trust/secret_file.hpp"
+
 #include <fcntl.h>
 #include <openssl/crypto.h>
 #include <sys/stat.h>
@@ -16,67 +18,14 @@ constexpr mode_t private_mode = 0600;
 constexpr mode_t public_mode = 0644;
 constexpr mode_t of_others = 077;
 
-/// An open file descriptor that closes itself.
-class file {
-public:
-  explicit file(int fd) : fd_(fd) {}
-  ~file() {
-    if (fd_ >= 0)
-      ::close(fd_);
-  }
-  file(const file&) = delete;
-  file& operator=(const file&) = delete;
-
-  bool is_open() const { return fd_ >= 0; }
-  int fd() const { return fd_; }
-
-private:
-  int fd_;
-};
-
 error file_error(const char* what, const std::string& path) {
   return {errc::invalid_input, std::string(what) + ' ' + path + ": " + std::strerror(errno), ""};
-}
-
-bool write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    auto n = ::write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n <= 0)
-      return false;
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return true;
-}
-
-/// Fills `text` and says how much of it; nothing on a failed read.
-std::optional<std::size_t> read_up_to(int fd, std::string& text) {
-  std::size_t size = 0;
-  while (size < text.size()) {
-    auto n = ::read(fd, text.data() + size, text.size() - size);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0)
-      return std::nullopt;
-    if (n == 0)
-      break;
-    size += static_cast<std::size_t>(n);
-  }
-  return size;
 }
 
 bool write_draft(const std::string& path, std::string_view text, mode_t mode) {
   file out(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
   return out.is_open() && ::fchmod(out.fd(), mode) == 0 && write_all(out.fd(), text) &&
          ::fsync(out.fd()) == 0;
-}
-
-bool sync_folder_of(const std::string& path) {
-  auto slash = path.rfind('/');
-  auto name = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-  file folder(::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  return folder.is_open() && ::fsync(folder.fd()) == 0;
 }
 
 } // namespace

@@ -84,7 +84,8 @@ protected:
 
   void SetUp() override {
     if (!refusal_.empty())
-      GTEST_SKIP() << refusal_;
+      GTEST_SKIP()
+          << refusal_; // namespaces of the network are given to root only; said aloud above
     cluster().wait_settled();
     by_uuid_.resize(nodes);
     std::iota(by_uuid_.begin(), by_uuid_.end(), 0U);

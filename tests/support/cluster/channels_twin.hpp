@@ -1,7 +1,8 @@
 #pragma once
 
+#include "persistence/memory/hand_clock.hpp"
 #include "runtime/cluster/transport/channels.hpp"
-#include "tests/support/cluster/hand_clock.hpp"
+#include "tests/support/seeded_random.hpp"
 
 #include <chrono>
 #include <cstdint>

@@ -1,7 +1,8 @@
 #pragma once
 
+#include "persistence/memory/hand_clock.hpp"
 #include "runtime/ports/transport.hpp"
-#include "tests/support/cluster/hand_clock.hpp"
+#include "tests/support/seeded_random.hpp"
 
 #include <cstdint>
 #include <deque>

@@ -1,8 +1,9 @@
 #pragma once
 
+#include "persistence/memory/hand_clock.hpp"
 #include "runtime/cluster/driving/mover.hpp"
 #include "runtime/ports/lease.hpp"
-#include "tests/support/cluster/hand_clock.hpp"
+#include "tests/support/seeded_random.hpp"
 
 #include <cstdint>
 #include <functional>

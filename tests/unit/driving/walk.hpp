@@ -1,9 +1,10 @@
 #pragma once
 
+#include "persistence/memory/hand_clock.hpp"
 #include "persistence/memory/memory_membership.hpp"
 #include "runtime/cluster/driving/pilot.hpp"
 #include "runtime/cluster/self_deadline.hpp"
-#include "tests/support/cluster/hand_clock.hpp"
+#include "tests/support/seeded_random.hpp"
 
 #include <array>
 #include <cstdint>

@@ -4,12 +4,6 @@
 
 namespace rahat {
 
-void seeded_random::fill(void* out, std::size_t bytes) {
-  auto* at = static_cast<unsigned char*>(out);
-  for (std::size_t i = 0; i < bytes; ++i)
-    at[i] = static_cast<unsigned char>(dice_());
-}
-
 std::string heard::code() const {
   if (auto* e = std::get_if<error>(&what))
     return std::string{to_string(e->code)};

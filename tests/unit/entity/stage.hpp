@@ -3,6 +3,7 @@
 #include "persistence/memory/hand_clock.hpp"
 #include "persistence/memory/memory_store.hpp"
 #include "runtime/entity/region.hpp"
+#include "tests/support/seeded_random.hpp"
 #include "tests/unit/entity/hand_shell.hpp"
 #include "tests/unit/entity/ledger_probe.hpp"
 
@@ -14,16 +15,6 @@
 #include <vector>
 
 namespace rahat {
-
-/// A generator whose numbers a seed decides.
-class seeded_random final : public random {
-public:
-  explicit seeded_random(std::uint64_t seed) : dice_(seed) {}
-  void fill(void* out, std::size_t bytes) override;
-
-private:
-  std::mt19937_64 dice_;
-};
 
 /// Counts what hosts report.
 class counting_probe final : public entity_probe {
