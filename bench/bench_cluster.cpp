@@ -25,13 +25,6 @@ constexpr double settle_limit_seconds = 60;
 constexpr std::chrono::milliseconds look_every{20};
 constexpr std::chrono::seconds patience{30};
 
-template <class T>
-T value_of(std::variant<T, error> made) {
-  if (auto* e = std::get_if<error>(&made))
-    throw std::runtime_error(e->message);
-  return std::get<T>(std::move(made));
-}
-
 /// A secret goes by reference, in a file of one's own.
 void write_secret(const std::string& file, const std::string& text) {
   std::ofstream{file} << text << '\n';
@@ -63,7 +56,8 @@ bench_cluster::bench_cluster(const settings& how, std::size_t nodes)
     write_secret(file("admin_url"), server_->owner_conninfo());
     system_random dice;
     const issue_terms terms{.days = 2, .now_us = system_clock_port{}.now_us()};
-    const auto authority = value_of(make_authority("bench cluster", terms, dice));
+    const auto authority =
+        value_or_throw(make_authority("bench cluster", terms, dice), "authority");
     std::ofstream{file("ca.pem")} << authority.certificate;
     for (std::size_t i = 0; i < nodes; ++i)
       make_member(i, authority);
@@ -101,7 +95,7 @@ void bench_cluster::make_member(std::size_t i, const key_pair& authority) {
   std::ofstream{own + "/node.uuid"} << id.str() << '\n';
   system_random dice;
   const issue_terms terms{.days = 1, .now_us = system_clock_port{}.now_us()};
-  auto pair = value_of(make_node_certificate(authority, id, terms, dice));
+  auto pair = value_or_throw(make_node_certificate(authority, id, terms, dice), "certificate");
   if (auto failed = write_key_pair(pair, {own + ".pem", own + ".key"}, false))
     throw std::runtime_error(failed->message);
 }

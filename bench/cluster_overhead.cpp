@@ -13,20 +13,26 @@ namespace {
 
 constexpr std::size_t nodes = 3;
 constexpr std::size_t many = 1'000;
-constexpr unsigned connections = 64; // of all clients together
+constexpr unsigned full_load =
+    192;                           // connections of all clients together: 64 for each node of three
+constexpr unsigned thin_load = 64; // spread over three nodes, their batches are a third as large
 constexpr unsigned warm_up_seconds = 2;
 constexpr double bulk_falls_to = 0.85;
 constexpr double commands_fall_to = 0.7;
 
-struct side {
-  std::vector<double> lines, commands; // per CPU-second
-  std::vector<double> lines_rate, commands_rate;
+struct commands_side {
+  std::vector<double> per_cpu_second, rate;
   std::vector<double> node_us, postgres_us; // of CPU a command
+};
+
+struct side {
+  std::vector<double> lines, lines_rate; // per CPU-second, per second
+  commands_side full, thin;
 };
 
 /// A client a node, with its part of the connections.
 load_result run_on(const bench_cluster& cluster, const load& what, std::size_t up,
-                   unsigned seconds) {
+                   unsigned connections, unsigned seconds) {
   std::vector<std::future<load_result>> clients;
   for (std::size_t i = 0; i < up; ++i)
     clients.push_back(std::async(std::launch::async, [&, i] {
@@ -48,17 +54,16 @@ bench_cluster::cpu since(const bench_cluster& cluster, const bench_cluster::cpu&
 }
 
 void measure_commands(const bench_cluster& cluster, const load& fundings, std::size_t up,
-                      unsigned seconds, side& out) {
-  run_on(cluster, fundings, up, warm_up_seconds); // what has moved has to be loaded once
+                      unsigned connections, unsigned seconds, commands_side& out) {
   const auto before = cluster.cpu_spent();
-  const auto got = run_on(cluster, fundings, up, seconds);
+  const auto got = run_on(cluster, fundings, up, connections, seconds);
   const auto cpu = since(cluster, before);
   if (got.answered == 0)
     throw std::runtime_error("no command was accepted");
   if (got.refused > 0)
     say(std::to_string(got.refused) + " commands were refused; they are not counted");
-  out.commands.push_back(got.answered / cpu.all());
-  out.commands_rate.push_back(got.per_second);
+  out.per_cpu_second.push_back(got.answered / cpu.all());
+  out.rate.push_back(got.per_second);
   out.node_us.push_back(cpu.nodes / got.answered * 1e6);
   out.postgres_us.push_back(cpu.server / got.answered * 1e6);
 }
@@ -73,16 +78,34 @@ void measure_lines(bench_cluster& cluster, distribution& payments, side& out) {
   out.lines_rate.push_back(lines / took);
 }
 
+std::string told(const commands_side& of, const char* load) {
+  return std::string(load) + ": " + std::to_string(of.per_cpu_second.back()) +
+         " commands per CPU-second, " + std::to_string(of.rate.back()) + " commands/s of " +
+         std::to_string(of.node_us.back()) + " us of the nodes and " +
+         std::to_string(of.postgres_us.back()) + " us of Postgres";
+}
+
 void measure(bench_cluster& cluster, const load& fundings, distribution& payments, std::size_t up,
              unsigned seconds, side& out) {
-  measure_commands(cluster, fundings, up, seconds, out);
+  run_on(cluster, fundings, up, full_load, warm_up_seconds); // what has moved is loaded once
+  measure_commands(cluster, fundings, up, full_load, seconds, out.full);
+  measure_commands(cluster, fundings, up, thin_load, seconds, out.thin);
   measure_lines(cluster, payments, out);
-  say(std::to_string(up) + " nodes: " + std::to_string(out.commands.back()) + " commands and " +
-      std::to_string(out.lines.back()) + " lines per CPU-second; " +
-      std::to_string(out.commands_rate.back()) + " commands/s of " +
-      std::to_string(out.node_us.back()) + " us of the nodes and " +
-      std::to_string(out.postgres_us.back()) + " us of Postgres, " +
-      std::to_string(out.lines_rate.back()) + " lines/s");
+  say(std::to_string(up) + " nodes, " + told(out.full, "full load"));
+  say(std::to_string(up) + " nodes, " + told(out.thin, "thin load"));
+  say(std::to_string(up) + " nodes, " + std::to_string(out.lines.back()) +
+      " lines per CPU-second, " + std::to_string(out.lines_rate.back()) + " lines/s");
+}
+
+void report(const char* name, const commands_side& three, const commands_side& one,
+            const bar& wanted, std::vector<measurement>& out) {
+  const auto add = [&](const char* what, const char* unit, auto value, const bar& b) {
+    out.push_back({std::string(name) + what, median(three.*value), unit, median(one.*value), b});
+  };
+  add("", "cmds/CPU-s", &commands_side::per_cpu_second, wanted);
+  add("_rate", "commands/s", &commands_side::rate, {});
+  add("_node_cpu", "us/command", &commands_side::node_us, {});
+  add("_postgres_cpu", "us/command", &commands_side::postgres_us, {});
 }
 
 } // namespace
@@ -107,23 +130,13 @@ std::vector<measurement> cluster_overhead(const settings& how) {
       cluster.start(i);
     cluster.settle();
   }
-  return {
+  std::vector<measurement> out{
       {"cluster_overhead_bulk", median(three.lines), "lines/CPU-s", median(one.lines),
        at_least(bulk_falls_to)},
-      {"cluster_overhead_commands", median(three.commands), "cmds/CPU-s", median(one.commands),
-       at_least(commands_fall_to)},
-      {"cluster_commands_node_cpu", median(three.node_us), "us/command", median(one.node_us), {}},
-      {"cluster_commands_postgres_cpu",
-       median(three.postgres_us),
-       "us/command",
-       median(one.postgres_us),
-       {}},
-      {"cluster_bulk_rate", median(three.lines_rate), "lines/s", median(one.lines_rate), {}},
-      {"cluster_commands_rate",
-       median(three.commands_rate),
-       "commands/s",
-       median(one.commands_rate),
-       {}}};
+      {"cluster_bulk_rate", median(three.lines_rate), "lines/s", median(one.lines_rate), {}}};
+  report("cluster_overhead_commands", three.full, one.full, at_least(commands_fall_to), out);
+  report("cluster_overhead_thin", three.thin, one.thin, {}, out);
+  return out;
 }
 
 } // namespace rahat::bench

@@ -50,12 +50,10 @@ public:
     done(std::vector<entity_ref>{});
   }
   void park(parked_row) override {}
-  void parked(std::uint32_t, callback<std::vector<parked_row>> done) override {
+  void parked(std::uint64_t, std::uint32_t, callback<std::vector<parked_row>> done) override {
     done(std::vector<parked_row>{});
   }
-  void release(std::uint64_t, callback<std::optional<parked_row>> done) override {
-    done(std::optional<parked_row>{});
-  }
+  void release(const entity_ref&, callback<std::uint64_t> done) override { done(std::uint64_t{0}); }
   void journal(shard_id, std::uint64_t, std::uint32_t,
                callback<std::vector<journal_row>> done) override {
     done(std::vector<journal_row>{});

@@ -13,6 +13,9 @@ namespace rahat {
 /// To add a setting: a field here and its row in config/settings.cpp. The file, the environment,
 /// the flags, `--help`, the checks and config/rahatd.toml follow from the row.
 struct config {
+  /// What the upload kind can decide about.
+  static constexpr std::int64_t most_upload_rows = 1'000'000;
+
   struct node_section {
     std::string data_dir; // set by load(): an absolute path
     std::string name;     // set by load(): the host's name unless configured
@@ -36,11 +39,11 @@ struct config {
 
   struct upload_section {
     std::int64_t max_bytes = 1024LL * 1024 * 1024;
-    std::int64_t max_rows = 1'000'000;
+    std::int64_t max_rows = most_upload_rows;
   } upload;
 
   struct runtime_section {
-    std::int64_t workers = 0; // 0 = as many as there are cores
+    std::int64_t workers = 0; // 0 = one fewer than cores, at least one
     std::int64_t max_resident_entities = 200'000;
     std::int64_t passivate_after_s = 120;
     std::int64_t wake_per_second = 5'000;
@@ -58,6 +61,7 @@ struct config {
     secret url;       // empty = the embedded Postgres in node.data_dir
     secret admin_url; // empty = url
     bool fsync_check = true;
+    std::int64_t spare_log_mb = 512;
   } database;
 
   struct lease_section {

@@ -2,14 +2,19 @@
 
 #include "config/sources.hpp"
 
+#include <arpa/inet.h>
 #include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
+#include <initializer_list>
 #include <ostream>
+#include <set>
 
 namespace rahat {
 
@@ -59,6 +64,116 @@ bool is_master_key(std::string_view text) {
                                           [](unsigned char c) { return std::isxdigit(c) != 0; });
 }
 
+/// "10.0.0.7", "::1", "fe80::1%eth0".
+bool is_numeric_address(const std::string& text) {
+  in_addr v4{};
+  in6_addr v6{};
+  return inet_pton(AF_INET, text.c_str(), &v4) == 1 ||
+         inet_pton(AF_INET6, text.substr(0, text.find('%')).c_str(), &v6) == 1;
+}
+
+/// What is wrong between settings, or with a single one beyond its bounds. A rule that needs a
+/// setting which could not be read says nothing: what it said would only confuse.
+class relations {
+public:
+  using names = std::initializer_list<const char*>;
+
+  relations(const load_result& loaded, std::vector<config_error>& errors)
+      : loaded_(loaded), errors_(errors) {
+    for (const auto& e : errors) {
+      blind_ = blind_ || e.setting.empty();
+      unread_.insert(find_setting(e.setting) ? e.setting : nearest_name(e.setting));
+    }
+  }
+
+  /// A whole source could not be read: nobody knows what it says.
+  bool blind() const { return blind_; }
+
+  /// `also`: what else the rule has looked at.
+  void wrong(const std::string& name, names also, std::string message) {
+    if (unread_.contains(name) || std::any_of(also.begin(), also.end(), [this](const char* other) {
+          return unread_.contains(other);
+        }))
+      return;
+    auto origin = loaded_.origins.find(name);
+    errors_.push_back(
+        {origin == loaded_.origins.end() ? "default" : origin->second, name, std::move(message)});
+  }
+
+private:
+  const load_result& loaded_;
+  std::vector<config_error>& errors_;
+  std::set<std::string> unread_;
+  bool blind_ = false;
+};
+
+void check_addresses(const config& c, relations& check) {
+  constexpr const char* numeric =
+      "must be a numeric address, such as 127.0.0.1, 0.0.0.0 (all of the host's) or ::1";
+  if (!is_numeric_address(c.http.public_host))
+    check.wrong("http.public_host", {}, numeric);
+  if (!is_numeric_address(c.http.internal_host))
+    check.wrong("http.internal_host", {}, numeric);
+  if (!c.cluster.host.empty() && !is_numeric_address(c.cluster.host))
+    check.wrong("cluster.host", {}, numeric);
+  if (c.http.public_port != 0 && c.http.public_port == c.http.internal_port &&
+      c.http.public_host == c.http.internal_host)
+    check.wrong("http.internal_port",
+                {"http.public_port", "http.public_host", "http.internal_host"},
+                "must differ from http.public_port on the same address");
+}
+
+void check_cluster(const config& c, relations& check) {
+  if (c.cluster.host.empty())
+    return;
+  if (c.database.url.empty())
+    check.wrong("cluster.host", {"database.url"},
+                "needs database.url: the nodes of a cluster share one Postgres");
+  if (c.lease.renew_ms * 2 >= c.lease.ttl_ms)
+    check.wrong("lease.renew_ms", {"lease.ttl_ms", "cluster.host"},
+                "must be less than half of lease.ttl_ms in a cluster: a node with "
+                "longer gaps would never judge its peers");
+  if (c.cluster.insecure)
+    return;
+  if (c.cluster.certificate.empty() || c.cluster.key.empty() || c.cluster.ca.empty())
+    check.wrong("cluster.certificate",
+                {"cluster.key", "cluster.ca", "cluster.host", "cluster.insecure"},
+                "must be set together with cluster.key and cluster.ca (rahatctl certs makes them); "
+                "only for trials on one machine: cluster.insecure = true");
+  for (auto [name, file] :
+       {std::pair{"cluster.certificate", &c.cluster.certificate},
+        std::pair{"cluster.key", &c.cluster.key}, std::pair{"cluster.ca", &c.cluster.ca}})
+    if (!file->empty() && !read_text(*file))
+      check.wrong(name, {"cluster.host", "cluster.insecure"},
+                  "cannot be read: " + *file + ": " + std::strerror(errno));
+}
+
+void check_values(const config& c, relations& check) {
+  if (!is_name(c.node.name))
+    check.wrong("node.name", {}, "must be 1 to 40 letters, digits, '-', '.' or '_'");
+  if (c.lease.renew_ms + c.lease.margin_ms >= c.lease.ttl_ms)
+    check.wrong("lease.ttl_ms", {"lease.renew_ms", "lease.margin_ms"},
+                "must be more than lease.renew_ms + lease.margin_ms (" +
+                    std::to_string(c.lease.renew_ms + c.lease.margin_ms) +
+                    "), or the node would stop between two renewals");
+  if (c.persistence.batch_bytes > c.persistence.queue_bytes)
+    check.wrong("persistence.queue_bytes", {"persistence.batch_bytes"},
+                "must be at least persistence.batch_bytes");
+}
+
+void check_secrets(const config& c, relations& check) {
+  if (!c.database.url.empty() && !is_database_url(c.database.url.reveal()))
+    check.wrong("database.url", {}, "must look like postgresql://user@host:5432/name");
+  if (!c.database.admin_url.empty() && !is_database_url(c.database.admin_url.reveal()))
+    check.wrong("database.admin_url", {}, "must look like postgresql://owner@host:5432/name");
+  if (!c.database.admin_url.empty() && c.database.url.empty())
+    check.wrong("database.admin_url", {"database.url"},
+                "needs database.url, the same server for the node's own work");
+  if (!c.trust.master_key.empty() && !is_master_key(c.trust.master_key.reveal()))
+    check.wrong("trust.master_key", {},
+                "must be 64 hex digits; make one with: openssl rand -hex 32");
+}
+
 } // namespace
 
 namespace config_detail {
@@ -100,44 +215,13 @@ std::vector<written> read_environment(const environment& env, std::vector<config
 }
 
 void check_relations(const load_result& loaded, std::vector<config_error>& errors) {
-  const auto& c = loaded.values;
-  auto wrong = [&](const std::string& name, std::string message) {
-    auto origin = loaded.origins.find(name);
-    errors.push_back(
-        {origin == loaded.origins.end() ? "default" : origin->second, name, std::move(message)});
-  };
-  if (!is_name(c.node.name))
-    wrong("node.name", "must be 1 to 40 letters, digits, '-', '.' or '_'");
-  if (c.http.public_port != 0 && c.http.public_port == c.http.internal_port &&
-      c.http.public_host == c.http.internal_host)
-    wrong("http.internal_port", "must differ from http.public_port on the same address");
-  if (!c.cluster.host.empty()) {
-    if (c.database.url.empty())
-      wrong("cluster.host", "needs database.url: the nodes of a cluster share one Postgres");
-    if (!c.cluster.insecure &&
-        (c.cluster.certificate.empty() || c.cluster.key.empty() || c.cluster.ca.empty()))
-      wrong("cluster.certificate",
-            "must be set together with cluster.key and cluster.ca (rahatctl certs makes them); "
-            "only for trials on one machine: cluster.insecure = true");
-  }
-  if (!c.cluster.host.empty() && c.lease.renew_ms * 2 >= c.lease.ttl_ms)
-    wrong("lease.renew_ms",
-          "must be less than half of lease.ttl_ms in a cluster: a node with "
-          "longer gaps would never judge its peers");
-  if (c.lease.renew_ms + c.lease.margin_ms >= c.lease.ttl_ms)
-    wrong("lease.ttl_ms", "must be more than lease.renew_ms + lease.margin_ms (" +
-                              std::to_string(c.lease.renew_ms + c.lease.margin_ms) +
-                              "), or the node would stop between two renewals");
-  if (c.persistence.batch_bytes > c.persistence.queue_bytes)
-    wrong("persistence.queue_bytes", "must be at least persistence.batch_bytes");
-  if (!c.database.url.empty() && !is_database_url(c.database.url.reveal()))
-    wrong("database.url", "must look like postgresql://user@host:5432/name");
-  if (!c.database.admin_url.empty() && !is_database_url(c.database.admin_url.reveal()))
-    wrong("database.admin_url", "must look like postgresql://owner@host:5432/name");
-  if (!c.database.admin_url.empty() && c.database.url.empty())
-    wrong("database.admin_url", "needs database.url, the same server for the node's own work");
-  if (!c.trust.master_key.empty() && !is_master_key(c.trust.master_key.reveal()))
-    wrong("trust.master_key", "must be 64 hex digits; make one with: openssl rand -hex 32");
+  relations check{loaded, errors};
+  if (check.blind())
+    return;
+  check_addresses(loaded.values, check);
+  check_cluster(loaded.values, check);
+  check_values(loaded.values, check);
+  check_secrets(loaded.values, check);
 }
 
 } // namespace config_detail
@@ -197,9 +281,7 @@ load_result load(int argc, const char* const* argv, const environment& env) {
     out.origins[std::string(w.row->name)] = w.where;
   }
   fill_in_defaults(out.values, env);
-  // Relations between values that are wrong themselves would only confuse.
-  if (out.errors.empty())
-    check_relations(out, out.errors);
+  check_relations(out, out.errors);
   return out;
 }
 

@@ -28,7 +28,9 @@ std::vector<setting> http_settings() {
       {RAHAT_FIELD(http.internal_port), "port",
        "Port of the internal listener; 0 takes any free one.", 0, 65'535},
       {RAHAT_FIELD(http.max_connections), "connections",
-       "Open connections on the API; one more is accepted and closed with 503.", 1, 1'000'000},
+       "Open connections on the API; one more is accepted and closed with 503. Each takes a file "
+       "descriptor: see LimitNOFILE in the unit.",
+       1, 1'000'000},
       {RAHAT_FIELD(http.max_header_bytes), "bytes",
        "Longest request header; a longer one is refused with 431.", kib, mib},
       {RAHAT_FIELD(http.max_body_bytes), "bytes",
@@ -53,10 +55,15 @@ std::vector<setting> runtime_settings() {
   return {
       {RAHAT_FIELD(upload.max_bytes), "bytes", "Largest upload; more is refused with 413.", kib,
        64 * gib},
-      {RAHAT_FIELD(upload.max_rows), "rows", "Most rows that one upload may have.", 1, 10'000'000},
-      {RAHAT_FIELD(runtime.workers), "threads", "Actor threads; 0 = one fewer than cores.", 0, 256},
+      {RAHAT_FIELD(upload.max_rows), "rows", "Most rows that one upload may have.", 1,
+       config::most_upload_rows},
+      {RAHAT_FIELD(runtime.workers), "threads",
+       "Actor threads; 0 = one fewer than cores, at least one.", 0, 256},
       {RAHAT_FIELD(runtime.max_resident_entities), "entities",
-       "Entities kept in memory; beyond it the longest unused ones leave.", 1'000, 100'000'000},
+       "Entities kept in memory. Near it, idle ones leave, those left alone longest first; while "
+       "none "
+       "can, requests for others are refused with 503.",
+       1'000, 100'000'000},
       {RAHAT_FIELD(runtime.passivate_after_s), "s",
        "An entity that nobody has asked anything for this long leaves memory.", 1, 86'400},
       {RAHAT_FIELD(runtime.wake_per_second), "entities/s",
@@ -93,7 +100,13 @@ std::vector<setting> database_settings() {
        {},
        "database.url"},
       {RAHAT_FIELD(database.fsync_check), "",
-       "Refuse to be ready on a server that runs with fsync or synchronous_commit off."},
+       "Refuse to start on, and to serve from, a server that runs with fsync or full_page_writes "
+       "off. One whose synchronous_commit is off is refused always."},
+      {RAHAT_FIELD(database.spare_log_mb), "MiB",
+       "Write-ahead log that the embedded server of a new node makes ahead in its first seconds, "
+       "so "
+       "that no commit waits for it; it uses that much of the disk. 0: none.",
+       0, 1'024},
       {RAHAT_FIELD(lease.ttl_ms), "ms",
        "How long the node owns its shards after a renewal; a dead node's work waits this long.",
        500, 60'000},
@@ -157,7 +170,8 @@ std::vector<setting> other_settings() {
       {RAHAT_FIELD(audit.recount_hour), "hour",
        "Hour of the day (UTC) at which all books are counted anew.", 0, 23},
       {RAHAT_FIELD(live.max_connections), "connections",
-       "Open WebSocket connections; one more is refused with 503.", 1, 1'000'000},
+       "Open WebSocket connections; one more is refused with 503. Each takes a file descriptor.", 1,
+       1'000'000},
       {RAHAT_FIELD(live.queue_messages), "messages",
        "Messages that may wait for one slow client; beyond it the connection is closed and the "
        "client "

@@ -1,4 +1,5 @@
 #include "actors/disbursement/steps.hpp"
+#include "actors/shared/project_check.hpp"
 #include "actors/shared/text.hpp"
 
 #include <set>
@@ -57,18 +58,7 @@ result create(const state& now, const pb::CreateDisbursement& ask, const context
     return reject(errc::already_exists, "this disbursement exists already");
   if (auto fault = fault_in(ask))
     return *fault;
-
-  event happened;
-  auto& asked = *happened.mutable_asked();
-  *asked.mutable_ask() = ask;
-  asked.set_by(ctx.who.user);
-  asked.set_request(ctx.request_id.raw());
-  pb::ProjectMessage question;
-  assign(*question.mutable_ask()->mutable_asker(), ctx.self);
-  question.mutable_ask()->set_once(true);
-  decision d;
-  d.record(happened).tell({"project", uuid::from_raw(ask.project())}, question).postpone();
-  return d;
+  return ask_project_first<event>(ask, ctx);
 }
 
 result lock(const state& now, const context& ctx) {
@@ -169,6 +159,8 @@ result pause(const state& now, const pb::PauseDisbursement& ask, const context& 
   return d;
 }
 
+/// Goes on with what is known of the project, and asks it again: it may be long since it was told.
+/// An answer that it is not active pauses it once more.
 result resume(const state& now, const context& ctx) {
   if (now.status() != pb::DISBURSEMENT_PAUSED)
     return wrong_status(now, "only a paused disbursement can be resumed");
@@ -179,7 +171,7 @@ result resume(const state& now, const context& ctx) {
   event happened;
   happened.mutable_resumed()->set_by(ctx.who.user);
   decision d;
-  d.record(happened);
+  d.record(happened).tell(project_of(now), question_to_project(ctx));
   return d;
 }
 

@@ -1,6 +1,7 @@
 #include "actors/disbursement/disbursement.hpp"
 
 #include "actors/disbursement/steps.hpp"
+#include "actors/shared/stray_credit.hpp"
 #include "actors/shared/suspense.hpp"
 
 namespace rahat {
@@ -44,7 +45,7 @@ decision disbursement::told(const state& now, const message& message, const cont
 decision disbursement::credited(const state& now, const wire::Credit& credit, const context& ctx) {
   if (steps::is_awaited_reserve(now, credit, ctx))
     return steps::reserved(now, credit, ctx);
-  return steps::stray_credit(credit, ctx);
+  return stray_credit<event>(credit, ctx);
 }
 
 bool disbursement::exists(const state& now) {

@@ -147,19 +147,4 @@ decision project_changed(const state& now, const pb::ProjectFact& project, const
   return d;
 }
 
-decision stray_credit(const wire::Credit& credit, const context& ctx) {
-  event happened;
-  auto& stray = *happened.mutable_stray_credit();
-  stray.set_purpose(credit.purpose());
-  stray.set_account(credit.credit_account());
-  stray.set_amount_minor(credit.amount_minor());
-  stray.set_currency(credit.currency());
-  stray.set_returned(!is_return(credit));
-  decision d;
-  d.record(happened);
-  if (!is_return(credit))
-    d.move(return_to_source(credit, ctx));
-  return d;
-}
-
 } // namespace rahat::disbursing

@@ -48,7 +48,6 @@ decision reserve_refused(const state& now, const pb::ReserveAnswer& answer, cons
 decision pay_next_chunk(const state& now, const context& ctx);
 decision chunk_applied(const state& now, const pb::ChunkApplied& notice, const context& ctx);
 decision project_changed(const state& now, const pb::ProjectFact& project, const context& ctx);
-decision stray_credit(const wire::Credit& credit, const context& ctx);
 
 // ---- endings (ending.cpp) --------------------------------------------------------------------
 

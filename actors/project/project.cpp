@@ -2,6 +2,7 @@
 
 #include "actors/batch/batch.pb.h"
 #include "actors/disbursement/disbursement.pb.h"
+#include "actors/project/steps.hpp"
 #include "actors/settlement/settlement.pb.h"
 #include "actors/shared/suspense.hpp"
 #include "actors/shared/text.hpp"
@@ -9,6 +10,7 @@
 #include "runtime/decider/account.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace rahat {
 
@@ -58,16 +60,6 @@ void tell_fact(decision& d, const entity_ref& to, const pb::ProjectFact& fact) {
     tell_as<pb::SettlementMessage>(d, to, fact);
   else
     must_hold(false, "an entity of a kind that knows no projects asked a project");
-}
-
-bool same(const wire::Entity& a, const wire::Entity& b) {
-  return a.id() == b.id() && a.kind() == b.kind();
-}
-
-template <class List>
-auto reservation_of(List& reservations, const wire::Entity& disbursement) {
-  return std::find_if(reservations.begin(), reservations.end(),
-                      [&](auto& r) { return same(r.disbursement(), disbursement); });
 }
 
 // ---- create ----------------------------------------------------------------------------------
@@ -120,7 +112,23 @@ result create(const project::state& now, const pb::CreateProject& ask, const con
 
 // ---- status ----------------------------------------------------------------------------------
 
-/// A change of status is told at once to everybody who has asked.
+/// Who is told of a change of status: everybody who has asked, and whoever pays with this project's
+/// money, for whom there may have been no place among them. Nobody twice.
+std::vector<entity_ref> audience_of(const project::state& now) {
+  std::vector<entity_ref> out;
+  std::set<entity_ref> known;
+  auto add = [&](const wire::Entity& who) {
+    if (auto ref = ref_of(who); known.insert(ref).second)
+      out.push_back(std::move(ref));
+  };
+  for (auto& asker : now.askers())
+    add(asker);
+  for (auto& reservation : now.reservations())
+    add(reservation.disbursement());
+  return out;
+}
+
+/// Told at once to whom it concerns; see `audience_of`.
 decision change_status(const project::state& now, pb::ProjectStatus to, const std::string& reason,
                        const context& ctx) {
   pb::ProjectEvent event;
@@ -134,8 +142,8 @@ decision change_status(const project::state& now, pb::ProjectStatus to, const st
   d.record(event);
   auto fact = fact_of(now, ctx);
   fact.set_status(to);
-  for (auto& asker : now.askers())
-    tell_fact(d, ref_of(asker), fact);
+  for (auto& who : audience_of(now))
+    tell_fact(d, who, fact);
   return d;
 }
 
@@ -252,16 +260,11 @@ result fund(const project::state& now, const pb::FundProject& ask, const context
 
 // ---- what others tell ------------------------------------------------------------------------
 
-bool knows(const project::state& now, const wire::Entity& asker) {
-  return std::any_of(now.askers().begin(), now.askers().end(),
-                     [&](auto& known) { return same(known, asker); });
-}
-
 /// A project that does not exist says so, and keeps no list of those who asked.
 decision ask_project(const project::state& now, const pb::AskProject& ask, const context& ctx) {
   decision d;
   if (now.status() != pb::PROJECT_NONE && !ask.once() && now.askers_size() < project::max_askers &&
-      !knows(now, ask.asker())) {
+      !has_asked(now.askers(), ask.asker())) {
     pb::ProjectEvent event;
     *event.mutable_asker_added()->mutable_asker() = ask.asker();
     d.record(event);
@@ -412,69 +415,14 @@ decision batch_opened(const project::state& now, const pb::BatchOpened& news, co
 
 decision reservation_ended(const project::state& now, const pb::ReservationEnded& news,
                            const context&) {
-  if (reservation_of(now.reservations(), news.disbursement()) == now.reservations().end())
+  if (projecting::reservation_of(now.reservations(), news.disbursement()) ==
+      now.reservations().end())
     return {};
   pb::ProjectEvent event;
   *event.mutable_reservation_closed()->mutable_disbursement() = news.disbursement();
   decision d;
   d.record(event);
   return d;
-}
-
-// ---- evolve ----------------------------------------------------------------------------------
-
-void evolve_created(project::state& now, const pb::ProjectCreated& e) {
-  now.set_status(pb::PROJECT_DRAFT);
-  *now.mutable_details() = e.ask();
-  now.set_outside_account(e.outside_account());
-  now.set_budget_account(e.budget_account());
-  now.set_created_by(e.by());
-  now.set_created_us(e.at_us());
-  now.set_status_changed_us(e.at_us());
-}
-
-void evolve_reserved(project::state& now, const pb::BudgetReserved& e) {
-  now.set_budget_minor(now.budget_minor() - e.amount_minor());
-  must_hold(now.budget_minor() >= 0, "a budget was overdrawn");
-  auto held = reservation_of(*now.mutable_reservations(), e.disbursement());
-  auto* reservation = held == now.mutable_reservations()->end() ? now.add_reservations() : &*held;
-  *reservation->mutable_disbursement() = e.disbursement();
-  reservation->set_amount_minor(reservation->amount_minor() + e.amount_minor());
-}
-
-void evolve_batch_joined(project::state& now, const pb::BatchJoined& e) {
-  *now.add_batches() = e.batch();
-  now.set_members(now.members() + e.batch().members());
-  auto& kept = *now.mutable_places();
-  auto at = std::find_if(kept.begin(), kept.end(),
-                         [&](auto& places) { return places.upload() == e.upload(); });
-  if (at == kept.end())
-    return;
-  at->set_batches(at->batches() - 1);
-  if (at->batches() == 0)
-    kept.erase(at);
-}
-
-void evolve_reservation_closed(project::state& now, const pb::ReservationClosed& e) {
-  auto& held = *now.mutable_reservations();
-  auto found = reservation_of(held, e.disbursement());
-  must_hold(found != held.end(), "an unknown reservation was closed");
-  held.erase(found);
-}
-
-void evolve_credited(project::state& now, const pb::ProjectCredited& e) {
-  if (e.returned())
-    return;
-  if (e.kept()) {
-    hold_in_suspense(*now.mutable_suspense(), e.currency(), e.amount_minor());
-  } else if (e.account() == now.outside_account()) {
-    now.set_outside_minor(now.outside_minor() + e.amount_minor());
-    now.set_paid_out_minor(now.paid_out_minor() + e.amount_minor());
-  } else if (e.passed_on()) {
-    now.set_outside_minor(now.outside_minor() + e.amount_minor());
-  } else {
-    now.set_budget_minor(now.budget_minor() + e.amount_minor());
-  }
 }
 
 } // namespace
@@ -542,39 +490,6 @@ decision project::credited(const state& now, const wire::Credit& credit, const c
   }
   d.record(event);
   return d;
-}
-
-void project::evolve(state& now, const event& happened) {
-  switch (happened.event_case()) {
-    case event::kCreated: return evolve_created(now, happened.created());
-    case event::kStatusChanged:
-      now.set_status(happened.status_changed().status());
-      now.set_status_reason(happened.status_changed().reason());
-      now.set_status_changed_us(happened.status_changed().at_us());
-      return;
-    case event::kFunded:
-      now.set_outside_minor(now.outside_minor() - happened.funded().amount_minor());
-      now.set_budget_minor(now.budget_minor() + happened.funded().amount_minor());
-      now.set_funded_minor(now.funded_minor() + happened.funded().amount_minor());
-      now.set_fundings(now.fundings() + 1);
-      return;
-    case event::kAskerAdded: *now.add_askers() = happened.asker_added().asker(); return;
-    case event::kBatchJoined: return evolve_batch_joined(now, happened.batch_joined());
-    case event::kBudgetReserved: return evolve_reserved(now, happened.budget_reserved());
-    case event::kBatchTurnedAway: return;
-    case event::kPlacesGranted: *now.add_places() = happened.places_granted().places(); return;
-    case event::kPlacesRefused: return;
-    case event::kReserveRefused: return;
-    case event::kReservationClosed:
-      return evolve_reservation_closed(now, happened.reservation_closed());
-    case event::kCredited: return evolve_credited(now, happened.credited());
-    case event::kGivenBack:
-      now.set_budget_minor(now.budget_minor() - happened.given_back().amount_minor());
-      now.set_outside_minor(now.outside_minor() + happened.given_back().amount_minor());
-      must_hold(now.budget_minor() >= 0, "a budget was overdrawn");
-      return;
-    default: throw broken_invariant("a project met an event that it does not know");
-  }
 }
 
 bool project::exists(const state& now) {

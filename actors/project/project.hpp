@@ -30,7 +30,7 @@ struct project {
   static constexpr std::size_t max_description = 5'000;
   /// Money given to one project over its life: stays exact in a JSON number (below 2^53).
   static constexpr std::int64_t max_funded_minor = 9'000'000'000'000'000;
-  /// Beyond it an asker is answered, but not told of later changes.
+  /// Beyond it an asker is answered, but not told of later changes unless it holds a reserve.
   static constexpr int max_askers = 10'000;
   /// Beyond it a reserve is refused.
   static constexpr int max_reservations = 1'000;

@@ -1,6 +1,7 @@
 #include "actors/settlement/settlement.hpp"
 
 #include "actors/shared/project_check.hpp"
+#include "actors/shared/stray_credit.hpp"
 #include "actors/shared/suspense.hpp"
 #include "actors/shared/text.hpp"
 #include "actors/vendor/vendor.pb.h"
@@ -70,18 +71,7 @@ result open(const state& now, const pb::OpenSettlement& ask, const context& ctx)
     return reject(errc::already_exists, "this settlement exists already");
   if (auto fault = fault_in(ask))
     return *fault;
-
-  event happened;
-  auto& asked = *happened.mutable_asked();
-  *asked.mutable_ask() = ask;
-  asked.set_by(ctx.who.user);
-  asked.set_request(ctx.request_id.raw());
-  pb::ProjectMessage question;
-  assign(*question.mutable_ask()->mutable_asker(), ctx.self);
-  question.mutable_ask()->set_once(true); // what is needed of it never changes
-  decision d;
-  d.record(happened).tell({"project", uuid::from_raw(ask.project())}, question).postpone();
-  return d;
+  return ask_project_first<event>(ask, ctx); // what is needed of it never changes
 }
 
 result request(const state& now, const context& ctx) {
@@ -114,6 +104,25 @@ result approve(const state& now, const pb::ApproveSettlement& ask, const context
   approved.set_at_us(ctx.now_us);
   decision d;
   d.record(happened);
+  return d;
+}
+
+/// Nothing has been paid: the vendor lets go of the receipts, and they can be requested again, by
+/// this settlement or another one. Recorded as `refused`, which leads back to open in the release
+/// before as well.
+result withdraw(const state& now, const pb::WithdrawSettlement& ask, const context& ctx) {
+  if (now.status() == pb::SETTLEMENT_REQUESTING || now.status() == pb::SETTLEMENT_PAYING)
+    return wrong_status(now, "the vendor's answer is on its way");
+  if (now.status() != pb::SETTLEMENT_REQUESTED && now.status() != pb::SETTLEMENT_APPROVED)
+    return wrong_status(now, "only a requested or approved settlement can be withdrawn");
+  if (!is_text(ask.reason(), settlement::max_note))
+    return reject(errc::invalid_input, "the reason has at most 1000 characters", "reason");
+
+  event happened;
+  happened.mutable_refused()->set_reason("withdrawn by " + ctx.who.user +
+                                         (ask.reason().empty() ? "" : ": " + ask.reason()));
+  decision d;
+  d.record(happened).tell(vendor_of(now), release_order(now, ctx));
   return d;
 }
 
@@ -267,10 +276,14 @@ void on(state& now, const pb::SettlementQuotedEvent& e) {
 }
 
 void on(state& now, const pb::SettlementRefused& e) {
-  now.set_status(now.status() == pb::SETTLEMENT_PAYING ? pb::SETTLEMENT_APPROVED
-                                                       : pb::SETTLEMENT_OPEN);
   now.set_reason(e.reason());
   now.clear_waiting_request();
+  if (now.status() == pb::SETTLEMENT_PAYING)
+    return now.set_status(pb::SETTLEMENT_APPROVED);
+  now.set_status(pb::SETTLEMENT_OPEN);
+  now.clear_quote();
+  now.clear_requested_by();
+  now.clear_approved_by();
 }
 
 void on(state& now, const pb::SettlementApprovedEvent& e) {
@@ -307,6 +320,7 @@ result settlement::decide(const state& now, const command& ask, const context& c
     case command::kRequest: return request(now, ctx);
     case command::kApprove: return approve(now, ask.approve(), ctx);
     case command::kPay: return pay(now, ctx);
+    case command::kWithdraw: return withdraw(now, ask.withdraw(), ctx);
     case command::COMMAND_NOT_SET: break;
   }
   return reject(errc::invalid_input, "this command is not known to settlements");
@@ -326,18 +340,7 @@ decision settlement::told(const state& now, const message& message, const contex
 
 /// It has no account, so nothing that comes can be meant for it.
 decision settlement::credited(const state&, const wire::Credit& credit, const context& ctx) {
-  event happened;
-  auto& stray = *happened.mutable_stray_credit();
-  stray.set_purpose(credit.purpose());
-  stray.set_account(credit.credit_account());
-  stray.set_amount_minor(credit.amount_minor());
-  stray.set_currency(credit.currency());
-  stray.set_returned(!is_return(credit));
-  decision d;
-  d.record(happened);
-  if (!is_return(credit))
-    d.move(return_to_source(credit, ctx));
-  return d;
+  return stray_credit<event>(credit, ctx);
 }
 
 void settlement::evolve(state& now, const event& happened) {

@@ -12,7 +12,7 @@ namespace rahat {
 /// money moves at the vendor. Protocol and state table: docs/protocols/settlement.md.
 struct settlement {
   static constexpr std::string_view name = "settlement";
-  static constexpr std::uint32_t evolve_version = 2;
+  static constexpr std::uint32_t evolve_version = 3;
   using state = pb::SettlementState;
   using command = pb::SettlementCommand;
   using message = pb::SettlementMessage;
@@ -29,7 +29,7 @@ struct settlement {
   static query_keys keys(const state& now);
   static std::vector<owned_total> totals(const state& now);
 
-  static constexpr std::size_t max_note = 1000; // characters
+  static constexpr std::size_t max_note = 1000; // characters, also of a reason
 };
 
 /// "opening", "open", "requesting", ...; "none" before it is asked for and when that was refused.

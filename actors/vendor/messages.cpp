@@ -1,4 +1,5 @@
 #include "actors/settlement/settlement.pb.h"
+#include "actors/shared/askers.hpp"
 #include "actors/shared/text.hpp"
 #include "actors/vendor/steps.hpp"
 
@@ -16,15 +17,6 @@ const pb::VendorAccount* find_account(const state& now, const std::string& proje
                               return account.project() == project && account.currency() == currency;
                             });
   return found == now.accounts().end() ? nullptr : &*found;
-}
-
-bool same(const wire::Entity& a, const wire::Entity& b) {
-  return a.id() == b.id() && a.kind() == b.kind();
-}
-
-bool has_asked(const state& now, const wire::Entity& asker) {
-  return std::any_of(now.askers().begin(), now.askers().end(),
-                     [&](const wire::Entity& known) { return same(known, asker); });
 }
 
 bool can_open(const state& now, const pb::AskVendor& question) {
@@ -122,7 +114,7 @@ decision ask(const state& now, const pb::AskVendor& question, const context& ctx
       open_account(d, question, ctx);
     else if (!known)
       fact.mutable_vendor()->set_status(pb::VENDOR_NONE); // nothing could be paid to it there
-    if (!has_asked(now, question.asker()) && now.askers_size() < vendor::max_askers) {
+    if (!has_asked(now.askers(), question.asker()) && now.askers_size() < vendor::max_askers) {
       event happened;
       *happened.mutable_asker_added()->mutable_asker() = question.asker();
       d.record(happened);
@@ -246,21 +238,6 @@ decision take_receipt(const state& now, const pb::VendorAccount& account,
             {uuid::from_raw(account.project()), ctx.self.id, receipt.held() ? "held" : "taken",
              ctx.now_us},
             row);
-  return d;
-}
-
-decision stray_credit(const wire::Credit& credit, const context& ctx) {
-  event happened;
-  auto& stray = *happened.mutable_stray_credit();
-  stray.set_purpose(credit.purpose());
-  stray.set_account(credit.credit_account());
-  stray.set_amount_minor(credit.amount_minor());
-  stray.set_currency(credit.currency());
-  stray.set_returned(!is_return(credit));
-  decision d;
-  d.record(happened);
-  if (!is_return(credit))
-    d.move(return_to_source(credit, ctx));
   return d;
 }
 

@@ -30,7 +30,6 @@ decision release(const state& now, const pb::ReleaseSettlement& order);
 
 decision take_receipt(const state& now, const pb::VendorAccount& account,
                       const wire::Credit& credit, const context& ctx);
-decision stray_credit(const wire::Credit& credit, const context& ctx);
 
 /// The account that a redemption was paid to, or nullptr when the credit is something else.
 const pb::VendorAccount* account_of_redemption(const state& now, const wire::Credit& credit);

@@ -1,5 +1,6 @@
 #include "actors/vendor/vendor.hpp"
 
+#include "actors/shared/stray_credit.hpp"
 #include "actors/shared/suspense.hpp"
 #include "actors/vendor/steps.hpp"
 
@@ -36,7 +37,7 @@ decision vendor::told(const state& now, const message& message, const context& c
 decision vendor::credited(const state& now, const wire::Credit& credit, const context& ctx) {
   if (auto* account = steps::account_of_redemption(now, credit))
     return steps::take_receipt(now, *account, credit, ctx);
-  return steps::stray_credit(credit, ctx);
+  return stray_credit<event>(credit, ctx);
 }
 
 bool vendor::exists(const state& now) {

@@ -32,14 +32,26 @@ void add_global_flags(CLI::App& app, context& ctx) {
 
 } // namespace
 
+void add_all(CLI::App& app, context& ctx) {
+  for (auto add : {add_demo, add_health, add_doctor, add_books, add_audit, add_actors, add_parked,
+                   add_token, add_certs, add_cluster})
+    add(app, ctx);
+}
+
 int run(int argc, const char* const* argv, const environment& env, std::ostream& out,
         std::ostream& err) {
   context ctx{env, out, err};
   CLI::App app{"rahatctl: asks and steers a node of Rahat.", "rahatctl"};
   app.set_version_flag("--version", "rahatctl " RAHAT_VERSION);
   app.footer(
-      "Exit codes: 0 ok, 1 a problem was found or the command failed, 2 usage.\n"
-      "rahatctl COMMAND --help shows examples.");
+      "Examples:\n"
+      "  rahatctl health\n"
+      "  rahatctl books --recount\n"
+      "  rahatctl parked list\n"
+      "  rahatctl token create --user asha --role maker\n"
+      "  rahatctl cluster status --internal-url http://10.0.0.7:9090\n"
+      "Exit codes: 0 ok, 1 a problem was found or the command failed, 2 usage, 130 the demo was\n"
+      "interrupted. rahatctl COMMAND --help says when a command exits with 1, with examples.");
   app.require_subcommand(1);
   app.fallthrough(); // global flags may stand behind the command
   add_global_flags(app, ctx);
@@ -50,9 +62,7 @@ int run(int argc, const char* const* argv, const environment& env, std::ostream&
         first_of(ctx.internal_url, env, "RAHAT_INTERNAL_URL", "http://127.0.0.1:9090");
     ctx.data = first_of(ctx.data, env, "RAHAT_NODE_DATA_DIR", default_data_dir(env));
   });
-  for (auto add : {add_demo, add_health, add_doctor, add_books, add_audit, add_actors, add_parked,
-                   add_token, add_certs, add_cluster})
-    add(app, ctx);
+  add_all(app, ctx);
 
   try {
     app.parse(argc, argv);

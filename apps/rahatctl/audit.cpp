@@ -38,6 +38,9 @@ int verify(context& ctx) {
 void add_audit(CLI::App& app, context& ctx) {
   auto* audit = app.add_subcommand("audit", "Proof that nobody has changed the past.");
   audit->require_subcommand(1);
+  audit->footer(
+      "Examples:\n"
+      "  rahatctl audit verify");
   auto* command = audit->add_subcommand(
       "verify", "Recompute the hash chain over every event and transfer, and the signed heads.");
   command->footer(

@@ -49,10 +49,15 @@ std::size_t give_upload(char* room, std::size_t, std::size_t count, void* from) 
   return in.bad() ? CURL_READFUNC_ABORT : static_cast<std::size_t>(in.gcount());
 }
 
+int look_whether_to_go_on(void* wanted, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return (*static_cast<std::function<bool()>*>(wanted))() ? 1 : 0;
+}
+
 std::string fault_text(CURLcode code, const std::string& url, const char* detail) {
   switch (code) {
     case CURLE_COULDNT_CONNECT:
       return "nobody answers at " + url + ": is the node running? (./dev run, or give its address)";
+    case CURLE_ABORTED_BY_CALLBACK: return "given up while " + url + " was asked";
     case CURLE_OPERATION_TIMEDOUT: return "no answer from " + url + " in time";
     case CURLE_WRITE_ERROR: return "the answer from " + url + " is longer than 64 MiB";
     default: return "cannot ask " + url + ": " + (*detail ? detail : curl_easy_strerror(code));
@@ -119,6 +124,11 @@ answer client::send(const call& what) {
   add(headers, "Accept: application/json");
   if (!token_.empty())
     add(headers, "Authorization: Bearer " + token_);
+  if (give_up_) {
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, look_whether_to_go_on);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &give_up_);
+  }
   set_body(curl, what, headers);
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
 

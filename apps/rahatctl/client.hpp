@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <iosfwd>
 #include <string>
 #include <utility>
@@ -49,11 +50,15 @@ public:
     return send({.method = "POST", .path = path, .body = std::move(json)});
   }
 
+  /// Asked about once a second while a request runs: true ends it with a fault.
+  void give_up_when(std::function<bool()> wanted) { give_up_ = std::move(wanted); }
+
   const std::string& base_url() const { return base_url_; }
 
 private:
   std::string base_url_;
   std::string token_;
+  std::function<bool()> give_up_;
   void* curl_; // CURL*: libcurl is seen in client.cpp only
 };
 

@@ -10,6 +10,9 @@ namespace rahat::ctl {
 
 struct context;
 
+/// All of them, in the order in which the help lists them.
+void add_all(CLI::App& app, context& ctx);
+
 void add_health(CLI::App& app, context& ctx);
 void add_token(CLI::App& app, context& ctx);
 void add_audit(CLI::App& app, context& ctx);

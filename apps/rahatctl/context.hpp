@@ -16,6 +16,7 @@ namespace rahat::ctl {
 inline constexpr int exit_ok = 0;
 inline constexpr int exit_problem = 1; // something is wrong, or could not be asked
 inline constexpr int exit_usage = 2;
+inline constexpr int exit_interrupted = 130; // as shells say of a program ended by Ctrl-C
 
 /// What every command works with: the global flags, and where to write. Lives as long as `run`.
 struct context {

@@ -1,16 +1,20 @@
 #include "apps/rahatctl/demo_node.hpp"
 
+#include "apps/rahatctl/interrupt.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 extern char** environ;
@@ -19,7 +23,13 @@ namespace rahat::ctl {
 
 namespace {
 
-constexpr int ready_limit_ms = 60'000;
+using namespace std::chrono_literals;
+using steady = std::chrono::steady_clock;
+
+constexpr auto ready_limit = 60s;
+constexpr auto stop_limit = 90s; // it drains its requests and stops its Postgres
+constexpr auto look_every = 20ms;
+constexpr int poll_ms = 200;
 
 /// The word after a label of the node's ready text: "  API        http://...".
 std::string word_after(const std::string& text, const std::string& label) {
@@ -83,7 +93,8 @@ void demo_node::spawn(const std::string& program) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-  // Its own session: with --keep it outlives this terminal, and Ctrl-C is ours to handle.
+  // Its own session: with --keep it outlives this terminal. A Ctrl-C does not reach it: whoever
+  // holds an `interrupt_guard` stops it.
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
@@ -100,10 +111,15 @@ void demo_node::spawn(const std::string& program) {
 void demo_node::wait_until_ready() {
   std::string text;
   std::array<char, 4096> piece;
-  for (;;) {
+  for (const auto end = steady::now() + ready_limit;;) {
+    interrupt_guard::check();
     pollfd waiting{output_, POLLIN, 0};
-    if (::poll(&waiting, 1, ready_limit_ms) <= 0)
-      throw std::runtime_error("the node did not become ready:\n" + tail_of(data_ + "/rahatd.log"));
+    if (::poll(&waiting, 1, poll_ms) <= 0) {
+      if (steady::now() >= end)
+        throw std::runtime_error("the node is not ready after a minute:\n" +
+                                 tail_of(data_ + "/rahatd.log"));
+      continue;
+    }
     auto n = ::read(output_, piece.data(), piece.size());
     if (n <= 0)
       throw std::runtime_error("the node ended while starting:\n" + tail_of(data_ + "/rahatd.log"));
@@ -121,9 +137,17 @@ int demo_node::stop() {
     return 0;
   ::kill(pid_, SIGTERM);
   int status = 0;
-  ::waitpid(pid_, &status, 0);
+  const auto end = steady::now() + stop_limit;
+  while (::waitpid(pid_, &status, WNOHANG) == 0) {
+    if (steady::now() >= end) {
+      ::kill(pid_, SIGKILL);
+      ::waitpid(pid_, &status, 0);
+      break;
+    }
+    std::this_thread::sleep_for(look_every);
+  }
   pid_ = -1;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 } // namespace rahat::ctl

@@ -9,7 +9,8 @@ namespace rahat::ctl {
 class demo_node {
 public:
   /// Starts `program` on free ports and waits until it is ready. Throws std::runtime_error with the
-  /// end of its log when it does not come up.
+  /// end of its log when it does not come up, and `interrupted` after a signal; in both cases it is
+  /// stopped again.
   demo_node(std::string program, std::string data);
   ~demo_node(); // stops it, unless `leave_running` was said
 
@@ -18,12 +19,14 @@ public:
 
   void leave_running() { keep_ = true; }
 
-  /// SIGTERM and wait; returns its exit code.
+  /// SIGTERM and wait; returns its exit code. One that does not end within a minute and a half is
+  /// killed: 137.
   int stop();
 
   const std::string& url() const { return url_; }
   const std::string& internal_url() const { return internal_url_; }
   const std::string& data() const { return data_; }
+  std::string token_file() const { return data_ + "/admin.token"; }
   pid_t pid() const { return pid_; }
 
 private:

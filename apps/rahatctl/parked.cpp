@@ -1,6 +1,6 @@
 #include "apps/rahatctl/commands.hpp"
 #include "apps/rahatctl/context.hpp"
-#include "apps/rahatctl/output.hpp"
+#include "apps/rahatctl/paged.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -12,18 +12,10 @@ int list(context& ctx) {
   auto node = ctx.internal_client();
   if (!node)
     return exit_problem;
-  auto document = ctx.accept(node->get("/internal/v1/parked"));
-  if (!document)
+  auto rows = all_rows(ctx, *node, "/internal/v1/parked", "parked");
+  if (!rows)
     return exit_problem;
-  auto rows = member(*document, "parked");
-  if (!rows || !rows->is_array())
-    return ctx.fail("the node's answer holds no list of parked entities");
-  if (ctx.json)
-    return exit_ok;
-  if (rows->get_array().empty())
-    ctx.out << "nothing is parked\n";
-  else
-    print_table(ctx.out, rows->get_array());
+  print_rows(ctx, "parked", std::move(*rows), "nothing is parked");
   return exit_ok;
 }
 
@@ -55,11 +47,16 @@ void add_parked(CLI::App& app, context& ctx) {
   auto* parked = app.add_subcommand(
       "parked", "Entities that could not go on and wait for a person to look at them.");
   parked->require_subcommand(1);
+  parked->footer(
+      "Examples:\n"
+      "  rahatctl parked list\n"
+      "  rahatctl parked release disbursement/0f8fad5b-d9cb-869f-a165-70867728950e");
   auto* show = parked->add_subcommand("list", "Show them with their errors.");
   show->footer(
       "Examples:\n"
       "  rahatctl parked list\n"
-      "  rahatctl parked list --json | jq '.parked | length'");
+      "  rahatctl parked list --json | jq '.parked | length'\n"
+      "All of them, however many pages the node gives.");
   show->callback([&ctx] { ctx.exit_code = list(ctx); });
 
   auto* free = parked->add_subcommand("release", "Let one try again, once its cause is mended.");

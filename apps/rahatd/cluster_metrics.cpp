@@ -162,7 +162,9 @@ public:
         beat_(seconds(r, "rahat_cluster_round_trip_seconds", "A beat to another node and back")),
         sent_(counter(r, "rahat_cluster_sent_bytes_total", "Bytes sent to other nodes")),
         received_(counter(r, "rahat_cluster_received_bytes_total", "Bytes from other nodes")),
-        unsent_(counters(r, "rahat_cluster_frames_not_sent_total", "Frames that found no way")) {}
+        unsent_(counters(r, "rahat_cluster_frames_not_sent_total", "Frames that found no way")),
+        threw_(counter(r, "rahat_cluster_link_errors_total",
+                       "Errors of this program while it told of links and frames; always 0")) {}
 
   void dial_started() override { dials_.Increment(); }
   void dial_failed() override { dial_failures_.Increment(); }
@@ -184,6 +186,10 @@ public:
   void frame_not_sent(std::string_view why) override {
     unsent_.Add({{"reason", std::string{why}}}).Increment();
   }
+  void call_threw(std::string_view why) override {
+    threw_.Increment();
+    log::error("cluster_link_error", {{"reason", why}});
+  }
 
 private:
   prometheus::Counter& dials_;
@@ -196,6 +202,7 @@ private:
   prometheus::Counter& sent_;
   prometheus::Counter& received_;
   prometheus::Family<prometheus::Counter>& unsent_;
+  prometheus::Counter& threw_;
 };
 
 } // namespace
@@ -209,6 +216,8 @@ struct cluster_metrics::impl {
         active(gauge(r, "rahat_cluster_members_active", "Members that own shards")),
         running(gauge(r, "rahat_cluster_members", "Members that are neither left nor dead")),
         version(gauge(r, "rahat_cluster_view_version", "Version of the view last read")),
+        reading_age(gauge(r, "rahat_cluster_reading_age_seconds",
+                          "Since view, votes and shard rows were last read")),
         open(gauge(r, "rahat_shards_open", "Shards that this node serves")),
         moving(gauge(r, "rahat_shards_moving", "Shards on their way to or from this node")),
         unowned(gauge(r, "rahat_shards_unowned", "Shards that nobody owns")) {}
@@ -220,6 +229,7 @@ struct cluster_metrics::impl {
   prometheus::Gauge& active;
   prometheus::Gauge& running;
   prometheus::Gauge& version;
+  prometheus::Gauge& reading_age;
   prometheus::Gauge& open;
   prometheus::Gauge& moving;
   prometheus::Gauge& unowned;
@@ -245,6 +255,10 @@ void cluster_metrics::members(std::size_t active, std::size_t running, std::int6
   impl_->active.Set(static_cast<double>(active));
   impl_->running.Set(static_cast<double>(running));
   impl_->version.Set(static_cast<double>(view_version));
+}
+
+void cluster_metrics::reading_age(double seconds) {
+  impl_->reading_age.Set(seconds);
 }
 
 void cluster_metrics::shards(std::size_t open, std::size_t moving, std::size_t unowned) {

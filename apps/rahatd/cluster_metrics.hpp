@@ -26,6 +26,7 @@ public:
 
   /// Gauges that are read off now and then.
   void members(std::size_t active, std::size_t running, std::int64_t view_version);
+  void reading_age(double seconds);
   void shards(std::size_t open, std::size_t moving, std::size_t unowned);
 
 private:

@@ -1,5 +1,7 @@
 #include "apps/rahatd/clustering.hpp"
 
+#include "runtime/cluster/driving/repeat.hpp"
+#include "runtime/cluster/driving/shared_reading.hpp"
 #include "runtime/cluster/feature_level.hpp"
 #include "runtime/telemetry/log.hpp"
 #include "runtime/trust/keyed_hash.hpp"
@@ -8,8 +10,10 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <algorithm>
 #include <condition_variable>
 #include <fstream>
+#include <map>
 #include <mutex>
 #include <sstream>
 #include <stdexcept>
@@ -22,7 +26,6 @@ using namespace std::chrono_literals;
 
 constexpr auto tick_every = 25ms;
 constexpr auto unowned_counts_as_lost = 5s;
-constexpr std::uint32_t max_parked = 100'000;
 constexpr const char* product = "rahatd " RAHAT_VERSION;
 
 std::string read_pem(const std::string& file, const char* setting) {
@@ -32,13 +35,6 @@ std::string read_pem(const std::string& file, const char* setting) {
   if (!in)
     throw std::runtime_error("cannot read " + file + " (" + setting + ")");
   return text.str();
-}
-
-template <class T>
-T value_or_throw(std::variant<T, error> result, const char* what) {
-  if (auto* e = std::get_if<error>(&result))
-    throw std::runtime_error(std::string{what} + ": " + e->message);
-  return std::move(std::get<T>(result));
 }
 
 /// A port that is free now. Another process may take it before we do; then listening fails and says
@@ -99,6 +95,14 @@ cluster::caf_channels_options channels_of(const config& settings, const enrolmen
   return how;
 }
 
+cluster::membership_terms membership_terms_of(const config& settings) {
+  cluster::membership_terms out;
+  out.ttl_us = std::chrono::microseconds{std::chrono::milliseconds{settings.lease.ttl_ms}}.count();
+  out.renew_every_us =
+      std::chrono::microseconds{std::chrono::milliseconds{settings.lease.renew_ms}}.count();
+  return out;
+}
+
 /// In order of construction; destroyed in reverse.
 struct clustering::parts {
   explicit parts(dependencies given) : d(std::move(given)) {}
@@ -125,6 +129,12 @@ struct clustering::parts {
   } beyond;
   std::unique_ptr<cluster::router> routes;
   std::unique_ptr<cluster::live_spread> spread;
+
+  using parked_by_shard = std::map<shard_id, std::vector<entity_ref>>;
+  /// One list for many shards that are taken at once.
+  std::shared_ptr<cluster::shared_reading<parked_by_shard>> parked =
+      std::make_shared<cluster::shared_reading<parked_by_shard>>(
+          [this](auto done) { read_parked(done); });
   std::unique_ptr<cluster::mover> moves;
   std::unique_ptr<cluster::pilot> membership;
 
@@ -137,6 +147,20 @@ struct clustering::parts {
 
   cluster::member_id me() const { return {d.me.node, d.me.incarnation}; }
 
+  /// Somebody else could take what this node has.
+  bool others_active() const {
+    const auto now = membership->now();
+    const auto active = now ? now->active() : std::vector<uuid>{};
+    return std::any_of(active.begin(), active.end(), [this](auto& id) { return id != d.me.node; });
+  }
+
+  /// Owns no shard, and is not assigned one again.
+  bool handed_over() const {
+    const auto now = membership->now();
+    const auto* mine = now ? now->find(me()) : nullptr;
+    return mine != nullptr && !mine->active() && moves->held() == 0;
+  }
+
   void load_certificates();
   void make_links();
   void make_router();
@@ -145,8 +169,9 @@ struct clustering::parts {
   void viewed(const std::shared_ptr<const cluster::view>& now, bool newer);
   void ended(cluster::stop_reason why);
   void prepare(shard_id shard, std::function<void()> then);
+  void read_parked(const std::function<void(const parked_by_shard&)>& done);
   void tell_all(const wire::Frame& frame);
-  void tick(const std::shared_ptr<parts>& self);
+  void tick();
 };
 
 clustering::clustering(dependencies d) : parts_(std::make_shared<parts>(std::move(d))) {
@@ -257,6 +282,7 @@ void clustering::parts::make_pilot() {
       .owners = owners,
       .probe = d.counted.membership(),
       .beating = [] { return true; }, // the lease's own gate asks the scheduler
+      .terms = membership_terms_of(d.settings),
       .viewed = [this](std::shared_ptr<const cluster::view> now,
                        bool newer) { viewed(now, newer); },
       .owners_changed = [this] { routes->owners_changed(); },
@@ -290,20 +316,26 @@ void clustering::parts::ended(cluster::stop_reason why) {
   }
   changed.notify_all();
   if (why != cluster::stop_reason::left)
-    d.on_end("this node's membership is over: " + std::string{cluster::to_string(why)});
+    d.on_end("this node's membership is over: " + std::string{cluster::explain(why)});
 }
 
 /// Who is parked there must not be started when the shard opens. A list that cannot be read opens
 /// it all the same: others wait for it, and who is started by mistake fails and is parked again.
 void clustering::parts::prepare(shard_id shard, std::function<void()> then) {
-  d.db.parked(max_parked, [this, shard, then](outcome<std::vector<parked_row>> rows) {
-    std::vector<entity_ref> here;
-    if (auto* parked = std::get_if<std::vector<parked_row>>(&rows))
-      for (auto& row : *parked)
-        if (shard_of(row.entity) == shard)
-          here.push_back(row.entity);
-    hosts->parked_are(shard, here);
+  parked->ask([this, shard, then](const parked_by_shard& all) {
+    const auto here = all.find(shard);
+    hosts->parked_are(shard, here == all.end() ? std::vector<entity_ref>{} : here->second);
     then();
+  });
+}
+
+void clustering::parts::read_parked(const std::function<void(const parked_by_shard&)>& done) {
+  d.db.parked(0, max_parked_at_once, [done](outcome<std::vector<parked_row>> rows) {
+    parked_by_shard all;
+    if (auto* listed = std::get_if<std::vector<parked_row>>(&rows))
+      for (auto& row : *listed)
+        all[shard_of(row.entity)].push_back(row.entity);
+    done(all);
   });
 }
 
@@ -312,15 +344,13 @@ void clustering::parts::tell_all(const wire::Frame& frame) {
     links->send(peer, frame);
 }
 
-void clustering::parts::tick(const std::shared_ptr<parts>& self) {
-  if (stopping)
-    return;
+void clustering::parts::tick() {
   links->tick();
   moves->tick();
   membership->tick();
   spread->tick();
-  d.later.after(std::chrono::duration_cast<std::chrono::milliseconds>(tick_every),
-                [self] { self->tick(self); });
+  d.counted.reading_age(std::chrono::duration<double>(membership->reading_age()).count());
+  changed.notify_all(); // who waits looks again
 }
 
 rahat::elsewhere& clustering::beyond() {
@@ -351,15 +381,25 @@ void clustering::start() {
   auto port = parts_->links->start();
   log::info("cluster_listens",
             {{"host", std::string_view{parts_->d.settings.cluster.host}}, {"port", port}});
-  parts_->tick(parts_);
+  cluster::repeat(std::make_shared<cluster::repetition>(cluster::repetition{
+      [p = parts_](auto wait, auto then) { p->d.later.after(wait, std::move(then)); },
+      std::chrono::duration_cast<std::chrono::milliseconds>(tick_every),
+      [p = parts_] { return !p->stopping; }, [p = parts_] { p->tick(); }}));
+}
+
+bool clustering::hand_over(std::chrono::milliseconds limit) {
+  auto& p = *parts_;
+  if (!p.others_active())
+    return false;
+  p.membership->want(cluster::wish::drain);
+  std::unique_lock lock{p.mutex};
+  // The last other one may go meanwhile: then this node stays as it is, and nothing moves any more.
+  p.changed.wait_for(lock, limit, [&p] { return p.left || p.handed_over() || !p.others_active(); });
+  return p.handed_over() && !p.left;
 }
 
 void clustering::leave(std::chrono::milliseconds limit) {
   auto& p = *parts_;
-  auto now = p.membership->now();
-  // Nobody would take what this node has.
-  if (!now || now->active().size() + (belongs() ? 0u : 1u) <= 1)
-    return;
   p.membership->want(cluster::wish::leave);
   std::unique_lock lock{p.mutex};
   p.changed.wait_for(lock, limit, [&p] { return p.left; });
@@ -367,7 +407,8 @@ void clustering::leave(std::chrono::milliseconds limit) {
 
 std::vector<part> clustering::threads() {
   auto out = parts_->tables->parts();
-  out.push_back(parts_->wires->scout());
+  for (auto& one : parts_->wires->threads())
+    out.push_back(std::move(one));
   return out;
 }
 
@@ -407,6 +448,14 @@ bool clustering::whole_lately() const {
   return since < unowned_counts_as_lost;
 }
 
+std::chrono::milliseconds clustering::reading_age() const {
+  return parts_->membership->reading_age();
+}
+
+bool clustering::keeps_lease() {
+  return parts_->membership->keeps_lease();
+}
+
 bool clustering::leaving() const {
   auto now = parts_->membership->now();
   auto* mine = now ? now->find(parts_->me()) : nullptr;
@@ -417,7 +466,7 @@ void clustering::release(const entity_ref& entity) {
   parts_->routes->release(entity);
 }
 
-void clustering::fenced(const std::vector<shard_id>& shards) {
+void clustering::fenced(const std::map<shard_id, std::int64_t>& shards) {
   parts_->moves->fenced(shards);
 }
 

@@ -19,17 +19,24 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 
 namespace rahat {
 
+/// How much of the list of the parked is read at once.
+inline constexpr std::uint32_t max_parked_at_once = 100'000;
+
 /// What a node says of itself to the cluster. `port` 0 in the settings has become a free one.
 enrolment enrolment_of(const config& settings, const uuid& node, const master_key& key);
 
 /// How the node's channels listen; throws with a sentence when certificates cannot be read.
 cluster::caf_channels_options channels_of(const config& settings, const enrolment& who);
+
+/// The durations that members judge each other by.
+cluster::membership_terms membership_terms_of(const config& settings);
 
 /// The node's part in a cluster: links to its peers, membership, moves of shards, the router that
 /// gateways speak to. Put together once the store and the actor system are there; `attach` gives it
@@ -74,7 +81,12 @@ public:
   /// Listens, joins, begins to move shards.
   void start();
 
-  /// Gives the shards away and leaves, within the limit. Serves meanwhile.
+  /// Gives the shards away, within the limit; what is asked is served or forwarded, then and later.
+  /// True: others have them all, and `leave` is to follow. False: nobody could take them, or not
+  /// all within the limit.
+  bool hand_over(std::chrono::milliseconds limit);
+
+  /// Says `left`, within the limit: peers end their links. Nothing may be asked here any more.
   void leave(std::chrono::milliseconds limit);
 
   /// Its threads, for their owners. After `start`.
@@ -96,13 +108,19 @@ public:
   /// is no reason to send clients away.
   bool whole_lately() const;
 
+  /// Since the tables of the cluster were last read.
+  std::chrono::milliseconds reading_age() const;
+
+  /// The lease may be renewed: see pilot.
+  bool keeps_lease();
+
   /// It gives its shards away: it serves on, but no new clients should be sent to it.
   bool leaving() const;
 
   /// Puts an entity that was parked back to work, wherever it is served.
   void release(const entity_ref& entity);
 
-  void fenced(const std::vector<shard_id>& shards);
+  void fenced(const std::map<shard_id, std::int64_t>& shards);
   bool serves(shard_id shard) const;
 
   const cluster::pilot& membership() const;

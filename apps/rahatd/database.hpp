@@ -3,18 +3,21 @@
 #include "config/config.hpp"
 #include "persistence/embedded/data_folder.hpp"
 #include "persistence/embedded/embedded_postgres.hpp"
+#include "persistence/embedded/spare_log.hpp"
 #include "runtime/ports/worker_thread.hpp"
 
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace rahat {
 
 /// The node's Postgres: the embedded one, watched and restarted, or the server of `database.url`.
-/// Migrated before the constructor returns. Owned by the node; throws with sentences for operators.
+/// Known to keep what it acknowledges, unless `database.fsync_check` says not to look, and migrated
+/// before the constructor returns. Owned by the node; throws with sentences for operators.
 class node_database {
 public:
   node_database(const config& settings, data_folder& folder);
@@ -37,6 +40,7 @@ private:
   void end_watch();
 
   std::unique_ptr<embedded_postgres> server_;
+  std::optional<spare_log> spare_; // the watcher's, until it is full
   std::string service_;
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -1,5 +1,6 @@
 #include "apps/rahatd/edge.hpp"
 
+#include "apps/rahatd/file_limit.hpp"
 #include "gateways/http/openapi.hpp"
 #include "gateways/http/prometheus_probe.hpp"
 #include "gateways/http/server.hpp"
@@ -34,11 +35,46 @@ http::server_options options_of(const config& c, const clock& time) {
   return o;
 }
 
-std::vector<ops::doctor_row> examine(const std::string& conninfo) {
+std::vector<ops::doctor_row> examine(const config& settings, const std::string& conninfo) {
   std::vector<ops::doctor_row> out;
   for (auto& f : examine_database(conninfo))
     out.push_back({f.name, f.how == finding::weight::refuse, f.sentence});
+  if (auto shortage = file_shortage(settings); !shortage.empty())
+    out.push_back({"file_limit_low", false, std::move(shortage)});
   return out;
+}
+
+ops::token_row row_of(const token_entry& e) {
+  return {e.id, e.owner.user, e.owner.role, e.created_us, e.revoked_us};
+}
+
+ops::token_desk desk_of(token_book& book, const sealer& trust) {
+  ops::token_desk desk;
+  desk.create = [&](const ops::token_ask& ask) -> std::variant<ops::made_token, error> {
+    auto made = book.create_once(ask.user, ask.role, trust.token_secret(ask.asker, ask.key));
+    if (auto* e = std::get_if<error>(&made))
+      return *e;
+    auto& token = std::get<std::string>(made);
+    return ops::made_token{token_book::id_of(token), token};
+  };
+  desk.list = [&](const ops::page_ask& ask) -> std::variant<ops::token_page, error> {
+    auto found = book.list(ask.limit, ask.cursor);
+    if (auto* e = std::get_if<error>(&found))
+      return *e;
+    auto& list = std::get<token_list>(found);
+    ops::token_page page;
+    for (auto& entry : list.rows)
+      page.rows.push_back(row_of(entry));
+    page.next = std::move(list.next);
+    return page;
+  };
+  desk.revoke = [&](const std::string& id) -> std::variant<ops::token_row, error> {
+    auto gone = book.revoke(id);
+    if (auto* e = std::get_if<error>(&gone))
+      return *e;
+    return row_of(std::get<token_entry>(gone));
+  };
+  return desk;
 }
 
 } // namespace
@@ -151,17 +187,19 @@ void edge::impl::open_internal() {
       rows.push_back({r.entity.str(), r.in_flight, r.failures, r.parked});
     return rows;
   };
-  c.create_token = [this](auto& user, auto& role) { return use.tokens.create(user, role); };
-  c.doctor = [this] { return examine(use.service_conninfo); };
+  c.tokens = desk_of(use.tokens, use.trust);
+  c.doctor = [this] { return examine(use.settings, use.service_conninfo); };
   c.db = &use.db;
   c.audit = &use.audit;
   c.members = &use.members;
   c.release = use.release;
   c.in_background = [this](std::function<void()> job) { use.background.run(std::move(job)); };
+  c.in_audits = [this](std::function<void()> job) { use.audits.run(std::move(job)); };
   auto how = options_of(use.settings, use.time);
   how.address = use.settings.http.internal_host;
   how.port = internal_port != 0 ? internal_port
                                 : static_cast<std::uint16_t>(use.settings.http.internal_port);
+  how.max_connections = internal_connections;
   how.reply_timeout = std::chrono::minutes(10); // an audit reads everything
   internal_server =
       std::make_unique<http::server>(how, http::router{ops::make_routes(c)}, who(), internal_probe);
@@ -211,16 +249,21 @@ std::vector<part> edge::parts() {
       i->open_live();
     i->live_now()->watch(std::move(died));
   };
-  part open{"public", "gateway", locked([](impl& e) {
-              if (!e.public_server)
-                e.open_public();
-            }),
+  // A broken listener serves on until it is replaced.
+  auto listening = [i, close](auto server, auto open) {
+    return [i, close, server, open](death_notice died) {
+      std::lock_guard lock{i->opening};
+      if (i->*server && (i->*server)->broken())
+        close(i->*server);
+      if (!(i->*server))
+        (i->*open)();
+      (i->*server)->watch(std::move(died));
+    };
+  };
+  part open{"public", "gateway", listening(&impl::public_server, &impl::open_public),
             locked([close](impl& e) { close(e.public_server); }),
             [i] { return "port " + std::to_string(i->public_port); }};
-  part internal{"internal", "gateway", locked([](impl& e) {
-                  if (!e.internal_server)
-                    e.open_internal();
-                }),
+  part internal{"internal", "gateway", listening(&impl::internal_server, &impl::open_internal),
                 locked([close](impl& e) { close(e.internal_server); }),
                 [i] { return "port " + std::to_string(i->internal_port); }};
   return {std::move(live), std::move(open), std::move(internal)};

@@ -33,7 +33,8 @@ struct edge_parts {
   token_book& tokens;
   live::live_hub& hub;
   delays& later;
-  ops::background& background;
+  ops::background& background; // for work of seconds
+  ops::background& audits;     // for work of minutes
   auditor& audit;
   measures& counted;
   supervision_tree& tree;

@@ -6,9 +6,13 @@
 #include "actors/settlement/settlement.hpp"
 #include "actors/upload/upload.hpp"
 #include "actors/vendor/vendor.hpp"
+#include "config/config.hpp"
 #include "gateways/rest/presenters.hpp"
 
 namespace rahat {
+
+// A setting that allows more than the kind would be refused in the middle of a file.
+static_assert(config::most_upload_rows == upload::max_rows);
 
 kind_registry all_kinds() {
   kind_registry kinds;

@@ -4,6 +4,7 @@
 #include "apps/rahatd/cluster_desk.hpp"
 #include "apps/rahatd/clustering.hpp"
 #include "apps/rahatd/database.hpp"
+#include "apps/rahatd/database_watch.hpp"
 #include "apps/rahatd/edge.hpp"
 #include "apps/rahatd/kinds.hpp"
 #include "apps/rahatd/measures.hpp"
@@ -30,6 +31,7 @@
 #include <caf/exit_reason.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
+#include <map>
 #include <set>
 #include <stdexcept>
 #include <thread>
@@ -42,13 +44,13 @@ using namespace std::chrono_literals;
 
 /// Each shard is looked through for due timers of entities that are not in memory this often.
 constexpr auto sweep_all_shards = 30s;
-constexpr auto database_check_every = 1s;
-constexpr auto database_counts_as_away = 5s;
+constexpr auto take_again_after = 1s;
 constexpr auto lease_beat_every = 200ms;
 constexpr auto first_lease_limit = 15s;
 /// Who serves it follows the books for all nodes; any shard would do.
 constexpr shard_id books_shard = 0;
-constexpr std::uint32_t max_parked_at_start = 100'000;
+/// For the word that this node has left; without it others take its shards all the same.
+constexpr auto last_word_limit = 2s;
 
 caf::actor_system_config& with_threads(caf::actor_system_config& c, std::int64_t workers) {
   auto threads = workers > 0 ? static_cast<std::size_t>(workers)
@@ -107,6 +109,7 @@ struct node::parts {
   kind_registry kinds = injected.kinds ? injected.kinds() : all_kinds();
   supervision_tree tree;
   tree_metrics tree_counted{tree};
+  database_watch seen{time, settings.database.fsync_check};
 
   std::unique_ptr<data_folder> folder;
   std::unique_ptr<node_database> database;
@@ -117,6 +120,8 @@ struct node::parts {
   std::unique_ptr<sealer> trust;
   std::unique_ptr<delays> later;
   std::unique_ptr<ops::background> background;
+  std::unique_ptr<ops::background> audits;
+  std::unique_ptr<ops::background> taking; // each job takes all shards: the newest is as good
   std::unique_ptr<token_book> tokens;
   std::unique_ptr<pg_store> db;
   std::unique_ptr<node_auditor> audit;
@@ -134,12 +139,12 @@ struct node::parts {
   std::atomic<bool> serving{false};
   std::atomic<bool> draining{false};
   std::atomic<bool> too_old{false};
+  std::atomic<bool> gave_up{false}; // every part has been stopped by its supervisor
   std::atomic<std::size_t> shards_owned{0};
-  std::atomic<std::int64_t> database_seen_us{0};
 
   bool clustered() const { return !settings.cluster.host.empty(); }
   bool may_serve() const {
-    return serving && !draining && lease->valid() && (!cluster || cluster->belongs());
+    return serving && seen.durable() && lease->valid() && (!cluster || cluster->belongs());
   }
 
   /// The way to every entity, here or elsewhere.
@@ -156,8 +161,7 @@ struct node::parts {
   void look_at_parked();
   void look_at_level();
   void meet_newer(const entity_ref& entity, const std::string& why);
-  void watch_database();
-  void fenced(const std::vector<shard_id>& shards);
+  void fenced(const std::map<shard_id, std::int64_t>& shards);
   void take_again();
   std::vector<child_spec> groups();
   void supervise();
@@ -209,6 +213,7 @@ void node::parts::open_store() {
   how.conninfo = database->service_conninfo();
   how.me = me;
   how.now = now;
+  how.refuse_unsafe = settings.database.fsync_check;
   how.writers = static_cast<unsigned>(settings.persistence.writers);
   how.readers = static_cast<unsigned>(settings.persistence.readers);
   how.batch_rows = static_cast<std::size_t>(settings.persistence.batch_rows);
@@ -219,7 +224,7 @@ void node::parts::open_store() {
   how.probe = &counted.store();
   how.before_batch = injected.before_batch;
   db = std::make_unique<pg_store>(how);
-  db->on_fenced([this](std::vector<shard_id> shards) { fenced(shards); });
+  db->on_lost([this](auto& shards) { fenced(shards); });
   std::vector<taken_shard> taken;
   if (!clustered()) { // else they are taken one by one, as the members agree
     taken = take_shards(database->service_conninfo(), me, now, terms_of(settings));
@@ -305,7 +310,7 @@ void node::parts::look_at_level() {
 void node::parts::wake_all() {
   if (cluster)
     return sweep(0); // each shard is woken when it has been taken
-  db->parked(max_parked_at_start, [this](outcome<std::vector<parked_row>> rows) {
+  db->parked(0, max_parked_at_once, [this](outcome<std::vector<parked_row>> rows) {
     if (auto* parked = std::get_if<std::vector<parked_row>>(&rows))
       for (auto& row : *parked)
         entities->mark_parked(row.entity);
@@ -319,19 +324,19 @@ void node::parts::sweep(shard_id shard) {
   later->after(
       std::chrono::duration_cast<std::chrono::milliseconds>(sweep_all_shards) / shard_count,
       [this, shard] {
+        sweep(static_cast<shard_id>((shard + 1) % shard_count)); // whatever is thrown below
         if (may_serve() && (!cluster || cluster->serves(shard)))
           entities->wake_pending(shard);
         if (shard == 0)
           cluster ? look_at_parked() : look_at_level();
-        sweep(static_cast<shard_id>((shard + 1) % shard_count));
       });
 }
 
 /// Whom an operator has released at another node while the word of it was lost.
 void node::parts::look_at_parked() {
-  db->parked(max_parked_at_start, [this](outcome<std::vector<parked_row>> rows) {
+  db->parked(0, max_parked_at_once, [this](outcome<std::vector<parked_row>> rows) {
     auto* parked = std::get_if<std::vector<parked_row>>(&rows);
-    if (parked == nullptr || parked->size() >= max_parked_at_start)
+    if (parked == nullptr || parked->size() >= max_parked_at_once)
       return; // who is not in a part of the list may be in the rest
     std::set<entity_ref> listed;
     for (auto& row : *parked)
@@ -340,23 +345,14 @@ void node::parts::look_at_parked() {
   });
 }
 
-void node::parts::watch_database() {
-  db->heads([this](outcome<std::vector<shard_head>> heads) {
-    if (std::holds_alternative<std::vector<shard_head>>(heads))
-      database_seen_us = time.boot_us();
-  });
-  later->after(std::chrono::duration_cast<std::chrono::milliseconds>(database_check_every),
-               [this] { watch_database(); });
-}
-
-void node::parts::fenced(const std::vector<shard_id>& shards) {
+void node::parts::fenced(const std::map<shard_id, std::int64_t>& shards) {
   log::warning("shards_fenced", {{"shards", shards.size()}});
   if (cluster)
     return cluster->fenced(shards);
   shards_owned -= std::min(shards_owned.load(), shards.size());
-  for (auto shard : shards)
+  for (auto& [shard, epoch] : shards)
     entities->drop(shard);
-  background->run([this] { take_again(); });
+  taking->run([this] { take_again(); });
 }
 
 /// The database may be away as well: then once more, a little later.
@@ -372,14 +368,15 @@ void node::parts::take_again() {
     log::info("shards_taken", {{"shards", taken.size()}});
   } catch (const std::exception& e) {
     log::warning("shards_not_taken", {{"reason", std::string_view{e.what()}}});
-    later->after(std::chrono::duration_cast<std::chrono::milliseconds>(database_check_every),
-                 [this] { background->run([this] { take_again(); }); });
+    later->after(std::chrono::duration_cast<std::chrono::milliseconds>(take_again_after),
+                 [this] { taking->run([this] { take_again(); }); });
   }
 }
 
 void node::parts::supervise() {
   auto give_up = [this](const std::string& reason) {
     log::error("supervisor_gave_up", {{"reason", reason}});
+    gave_up = true;
     on_end("a part of the node keeps failing: " + reason);
   };
   restart_policy none; // a group that keeps failing ends the node
@@ -405,14 +402,18 @@ std::vector<child_spec> node::parts::groups() {
              [this] { return std::to_string(entities->resident_count()) + " entities in memory"; }};
   auto members =
       owned_all({{lease->as_part()}, cluster ? cluster->threads() : std::vector<part>{}});
-  members.push_back(heartbeat("heartbeat", lease_beat_every, [this] { lease->beat(); }));
+  members.push_back(heartbeat("heartbeat", lease_beat_every, [this] {
+    if (!cluster || draining || cluster->keeps_lease()) // a stop reads no more and still lands
+      lease->beat();
+  }));
   std::vector<child_spec> out;
   out.push_back(
       group("persistence", owned_all({database->parts(), db->parts(), audit->audit().parts()})));
   out.push_back(group("cluster", std::move(members)));
   out.push_back(group("shards", owned_all({{std::move(hosts), entities->ticking()}})));
   out.push_back(
-      group("workers", owned_all({{later->as_part(), background->as_part(), tokens->as_part()}})));
+      group("workers", owned_all({{later->as_part(), background->as_part(), audits->as_part(),
+                                   taking->as_part(), tokens->as_part()}})));
   auto edge = gateways->parts();
   edge.insert(edge.begin(), hub->as_part());
   out.push_back(group("gateways", owned_all({std::move(edge)})));
@@ -430,9 +431,6 @@ void node::parts::end_supervision() {
 }
 
 std::vector<ops::check> node::parts::readiness() {
-  auto quiet = time.boot_us() - database_seen_us.load();
-  bool away = quiet > std::chrono::microseconds(database_counts_as_away).count();
-  auto credit = db->writer_credit(0);
   auto owned = shards_owned.load();
   if (cluster) { // by whomever
     auto owners = cluster->owners()->owners;
@@ -440,17 +438,22 @@ std::vector<ops::check> node::parts::readiness() {
         std::count_if(owners.begin(), owners.end(), [](auto& o) { return !o.free(); }));
   }
   std::vector<ops::check> out{
-      {"postgres", !away, away ? "the database does not answer" : "answers"},
+      seen.answers(),
+      seen.keeps(),
       {"lease", lease->valid(), lease->valid() ? "held" : "lapsed"},
-      {"writers", credit > 0, std::to_string(credit) + " bytes of queue left"},
+      writers_check(db->writers()),
       {"shards", owned == shard_count || (cluster && cluster->whole_lately()),
        std::to_string(owned) + " of " + std::to_string(shard_count) + " owned"},
       {"serving", serving && !draining, draining ? "draining" : "yes"}};
-  if (cluster)
+  if (cluster) {
+    const auto age = cluster->reading_age();
+    out.push_back({"membership", age < terms_of(settings).ttl,
+                   "read " + std::to_string(age.count()) + " ms ago"});
     out.push_back({"member", cluster->belongs() && !cluster->leaving(),
                    cluster->leaving()   ? "leaving"
                    : cluster->belongs() ? "yes"
                                         : "joining"});
+  }
   return out;
 }
 
@@ -459,7 +462,9 @@ void node::start() {
   p.open_database();
   p.take_lease();
   p.later = std::make_unique<delays>(p.time);
-  p.background = std::make_unique<ops::background>();
+  p.background = std::make_unique<ops::background>("background");
+  p.audits = std::make_unique<ops::background>("audits");
+  p.taking = std::make_unique<ops::background>("taking");
   p.open_store();
   p.start_hosts();
   p.audit =
@@ -481,6 +486,7 @@ void node::start() {
                  *p.hub,
                  *p.later,
                  *p.background,
+                 *p.audits,
                  p.audit->audit(),
                  p.counted,
                  p.tree,
@@ -497,21 +503,27 @@ void node::start() {
   p.serving = true;
   if (p.cluster)
     p.cluster->start();
-  p.watch_database();
+  p.seen.start(*p.db, *p.later);
   p.supervise();
   p.wake_all();
 }
 
 void node::stop() {
   auto& p = *parts_;
-  const bool out = p.cluster && (p.lease->ended() != lease_end::none || p.cluster->over());
+  const bool out =
+      p.cluster && (p.gave_up || p.lease->ended() != lease_end::none || p.cluster->over());
+  p.draining = true; // balancers go elsewhere; who asks all the same is served
+  bool handed_over = false;
   if (p.cluster && p.gateways && !out)
-    p.cluster->leave(std::chrono::seconds(p.settings.cluster.shutdown_s));
-  p.draining = true;
+    handed_over = p.cluster->hand_over(std::chrono::seconds(p.settings.cluster.shutdown_s));
   if (out) // no peer speaks to it any more: the drain below would wait for answers of theirs
     p.cluster->refuse_waiting();
   if (p.gateways)
     p.gateways->drain(std::chrono::milliseconds(p.settings.http.drain_timeout_ms));
+  if (handed_over) {
+    p.lease->stop(); // it would take the own `left` for a death
+    p.cluster->leave(last_word_limit);
+  }
   if (p.later)
     p.later->stop();
   if (p.hub)
@@ -522,8 +534,9 @@ void node::stop() {
     p.cluster->stop();
   if (p.db)
     p.db->stop();
-  if (p.background)
-    p.background->stop();
+  for (auto* worker : {p.taking.get(), p.background.get(), p.audits.get()})
+    if (worker != nullptr)
+      worker->stop();
   if (p.audit) {
     p.audit->audit().stop();
     p.counted.remove(p.audit->counted());
@@ -531,7 +544,9 @@ void node::stop() {
   }
   p.end_supervision();
   p.actors.reset(); // waits for the actors: they use what goes next
+  p.taking.reset();
   p.background.reset();
+  p.audits.reset();
   p.gateways.reset();
   p.desk.reset();
   p.audit.reset();

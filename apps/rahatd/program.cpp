@@ -1,11 +1,15 @@
 #include "apps/rahatd/program.hpp"
 
+#include "apps/rahatd/file_limit.hpp"
+#include "apps/rahatd/last_resort.hpp"
 #include "config/load.hpp"
 #include "runtime/telemetry/log.hpp"
 
 #include <pthread.h>
 #include <unistd.h>
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <csignal>
 #include <iostream>
 
@@ -16,6 +20,10 @@ namespace {
 constexpr int exit_usage = 2;
 constexpr int exit_cannot_start = 3;
 constexpr int exit_must_stop = 4;
+
+/// What an end may take besides the times that the settings allow for: landing what is queued,
+/// threads that wait for Postgres, Postgres itself.
+constexpr std::chrono::seconds rest_of_a_stop{60};
 
 /// Signals are taken by one thread at one place; all others, made later, inherit the block.
 sigset_t block_signals() {
@@ -35,13 +43,38 @@ int wait_for_end(const sigset_t& wanted) {
   return got;
 }
 
+/// How long the end of the process may take once it is decided; `in_order`: shards are handed over
+/// before.
+std::chrono::milliseconds limit_of_a_stop(const config& settings, bool in_order) {
+  std::chrono::milliseconds limit{rest_of_a_stop};
+  limit += std::chrono::milliseconds{settings.http.drain_timeout_ms};
+  if (in_order && !settings.cluster.host.empty())
+    limit += std::chrono::seconds{settings.cluster.shutdown_s};
+  return limit;
+}
+
 int run(const config& settings, node::faults injected) {
   auto signals = block_signals();
-  auto must_stop = [](const std::string& why) {
+  const auto files = raise_file_limit();
+  if (const auto shortage = file_shortage(settings); shortage.empty())
+    log::debug("file_limit", {{"files", files}});
+  else
+    log::warning("file_limit_low", {{"reason", std::string_view{shortage}}});
+  const system_clock_port time;
+  std::atomic<int> code{exit_must_stop}; // of an end that had to be cut short
+  last_resort watchdog{time, [&code] { end_at_once(code); }};
+  std::atomic<const node*> running{nullptr};
+  auto must_stop = [&](const std::string& why) {
     log::error("node_must_stop", {{"reason", why}});
+    const auto* self = running.load();
+    const bool in_order = self != nullptr && self->too_old();
+    if (in_order)
+      code = exit_cannot_start;
+    watchdog.arm(limit_of_a_stop(settings, in_order));
     kill(getpid(), SIGUSR1);
   };
   node node{settings, must_stop, std::move(injected)};
+  running = &node;
   try {
     node.start();
   } catch (const std::exception& e) {
@@ -60,6 +93,7 @@ int run(const config& settings, node::faults injected) {
             << std::flush;
   auto got = wait_for_end(signals);
   log::info("node_stopping", {{"signal", got}});
+  watchdog.arm(limit_of_a_stop(settings, true));
   node.stop();
   log::info("node_stopped");
   if (node.too_old())

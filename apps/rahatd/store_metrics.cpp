@@ -35,6 +35,8 @@ public:
                         "Commits refused by the fence; above 0 only in failures")),
         rejected_(counter(r, "rahat_rejected_writes_total", "Commits refused for their own rows")),
         superseded_(counter(r, "rahat_superseded_writes_total", "Commits behind a failed one")),
+        given_up_(counter(r, "rahat_given_up_writes_total",
+                          "Commits given up: the server refused them for its own condition")),
         retried_(counter(r, "rahat_retried_batches_total", "Batches that were sent again")),
         in_doubt_landed_(in_doubt(r, "committed")),
         in_doubt_lost_(in_doubt(r, "not_committed")),
@@ -76,6 +78,7 @@ public:
   void commit_fenced(std::size_t n) override { fenced_.Increment(static_cast<double>(n)); }
   void commit_rejected() override { rejected_.Increment(); }
   void commit_superseded() override { superseded_.Increment(); }
+  void commits_given_up(std::size_t n) override { given_up_.Increment(static_cast<double>(n)); }
   void commit_retried() override { retried_.Increment(); }
   void unknown_outcome_resolved(bool committed) override {
     (committed ? in_doubt_landed_ : in_doubt_lost_).Increment();
@@ -125,6 +128,7 @@ private:
   prometheus::Counter& fenced_;
   prometheus::Counter& rejected_;
   prometheus::Counter& superseded_;
+  prometheus::Counter& given_up_;
   prometheus::Counter& retried_;
   prometheus::Counter& in_doubt_landed_;
   prometheus::Counter& in_doubt_lost_;

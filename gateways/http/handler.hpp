@@ -94,6 +94,7 @@ struct route {
   std::string summary;            // one sentence for OpenAPI
   std::vector<std::string> roles; // who may call; empty = every valid token; admin always may
   bool needs_idempotency_key = false;
+  bool has_etag = false; // of a GET: replies carry one, and If-None-Match is answered with 304
   body_kind body = body_kind::none;
   std::vector<std::string> content_types = {"application/json"}; // accepted request types
   std::string request_schema;  // JSON Schema text of the request body, "" if none

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 
 namespace rahat::http {
@@ -20,6 +19,13 @@ task<> live(std::shared_ptr<session> connection) {
 }
 
 } // namespace
+
+void edge::forget_connection() {
+  if (connections.fetch_sub(1) != 1)
+    return;
+  std::lock_guard lock(mutex);
+  emptied.notify_all();
+}
 
 void mailbox::post(letter word) {
   std::lock_guard lock(mutex_);
@@ -53,7 +59,33 @@ io_loop::~io_loop() {
 
 void io_loop::start() {
   tick();
-  thread_ = std::thread([this] { context_.run(); });
+  arm();
+  thread_ = std::thread([this] { run(); });
+}
+
+/// What threw is done with; the rest goes on.
+void io_loop::run() {
+  for (;;) {
+    try {
+      return void(context_.run());
+    } catch (...) {
+      fault("loop");
+    }
+  }
+}
+
+/// For a catch block: what is being handled.
+void io_loop::fault(std::string_view where) {
+  edge_.faults.happened(where, std::current_exception(), monotonic::now());
+}
+
+/// Closes the connection that a fault came from.
+void io_loop::end(session& s) {
+  try {
+    s.cut();
+  } catch (...) {
+    fault("cut");
+  }
 }
 
 void io_loop::join() {
@@ -62,10 +94,20 @@ void io_loop::join() {
 }
 
 void io_loop::adopt(tcp_socket socket, bool refused) {
-  auto connection = std::make_shared<session>(*this, std::move(socket), refused);
-  if (edge_.draining)
-    connection->begin_drain();
-  asio::co_spawn(context_, live(std::move(connection)), asio::detached);
+  std::shared_ptr<session> connection;
+  try {
+    connection = std::make_shared<session>(*this, std::move(socket), refused);
+    if (edge_.draining)
+      connection->begin_drain();
+    asio::co_spawn(context_, live(connection), [this](const std::exception_ptr& thrown) {
+      if (thrown) // the session has gone with its coroutine
+        edge_.faults.happened("session", thrown, monotonic::now());
+    });
+  } catch (...) {
+    fault("adopt");
+    if (!connection)
+      edge_.forget_connection();
+  }
 }
 
 void io_loop::begin_drain() {
@@ -99,16 +141,30 @@ void io_loop::strike(session& s) {
 }
 
 void io_loop::deliver() {
-  for (auto& word : mail_->take())
-    if (auto s = word.to.lock())
+  for (auto& word : mail_->take()) {
+    auto s = word.to.lock();
+    if (!s)
+      continue;
+    try {
       s->receive(std::move(word));
+    } catch (...) {
+      fault("receive");
+      end(*s);
+    }
+  }
 }
 
 void io_loop::arm() {
   timer_.expires_after(tick_interval);
   timer_.async_wait([this](boost::system::error_code ec) {
-    if (!ec && !stopped_)
+    if (ec || stopped_)
+      return;
+    try {
       tick();
+    } catch (...) {
+      fault("tick");
+    }
+    arm(); // whatever happened: all deadlines hang on it
   });
 }
 
@@ -124,11 +180,21 @@ void io_loop::tick() {
   for (std::size_t i = 0; i < sessions_.size();) {
     auto* s = sessions_[i];
     if (s->deadline() <= now_)
-      s->expire();
+      expire(*s);
     if (i < sessions_.size() && sessions_[i] == s)
       ++i; // else it ended at once and another one took its place
   }
-  arm();
+}
+
+void io_loop::expire(session& s) {
+  const auto stays = s.weak_from_this().lock();
+  try {
+    s.expire();
+  } catch (...) {
+    fault("expire");
+    if (stays)
+      end(s);
+  }
 }
 
 } // namespace rahat::http

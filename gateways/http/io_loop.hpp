@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gateways/http/faults.hpp"
 #include "gateways/http/in_flight.hpp"
 #include "gateways/http/server.hpp"
 
@@ -45,6 +46,10 @@ struct edge {
   std::atomic<bool> draining{false};
   std::mutex mutex{}; // with `emptied`: for drain()
   std::condition_variable emptied{};
+  fault_watch faults{metrics};
+
+  /// A connection that was counted is gone.
+  void forget_connection();
 };
 
 /// How word from handlers, which may live on any thread, reaches a connection on its io thread.
@@ -74,7 +79,7 @@ private:
 
 /// One io thread: its io_context, the connections that live on it, and the coarse timer that serves
 /// all their deadlines (nothing is armed per request). All but `start`, `post` and `join` belongs
-/// to that thread.
+/// to that thread. An exception that reaches it ends one connection, not the thread (fault_watch).
 class io_loop {
 public:
   explicit io_loop(edge& shared);
@@ -104,7 +109,11 @@ public:
 private:
   friend class mailbox;
 
+  void run();
   void deliver();
+  void fault(std::string_view where);
+  void end(session& s);
+  void expire(session& s);
   void arm();
   void tick();
 

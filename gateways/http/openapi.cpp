@@ -63,8 +63,8 @@ json::array parameters(const route& row) {
                    {"schema", schema(p.schema, row)}});
   if (row.needs_idempotency_key)
     out.push_back(json::object{{"$ref", "#/components/parameters/IdempotencyKey"}});
-  if (row.pattern.find('{') != std::string::npos) {
-    bool reads = row.verb == method::get;
+  const bool reads = row.verb == method::get;
+  if (reads ? row.has_etag : row.pattern.find('{') != std::string::npos) {
     out.push_back({{"name", reads ? "If-None-Match" : "If-Match"},
                    {"in", "header"},
                    {"required", false},
@@ -100,11 +100,10 @@ json::object responses(const route& row, bool open) {
     out["403"] = problem_response("The token's role, or the person, may not do this.");
     out["406"] = problem_response("The Accept header excludes JSON.");
   }
-  if (row.pattern.find('{') != std::string::npos) {
+  if (row.pattern.find('{') != std::string::npos)
     out["404"] = problem_response("There is no such thing.");
-    if (row.verb == method::get)
-      out["304"] = json::object{{"description", "Not changed since the ETag of If-None-Match."}};
-  }
+  if (row.has_etag)
+    out["304"] = json::object{{"description", "Not changed since the ETag of If-None-Match."}};
   out["405"] = shared_response("MethodNotAllowed");
   if (row.verb != method::get)
     out["412"] = problem_response("Its version is none that If-Match names.");
@@ -122,6 +121,16 @@ json::object responses(const route& row, bool open) {
   out["503"] = problem_response("Not now: try again after Retry-After seconds with the same key.");
   out["default"] = problem_response("Any other refusal.");
   return out;
+}
+
+/// No body counts as {}, so one has to be sent only where a field has to be in it.
+bool needs_body(const route& row) {
+  if (row.body == body_kind::stream || row.request_schema.empty())
+    return true;
+  auto described = schema(row.request_schema, row);
+  auto* fields = described.if_object();
+  auto* required = fields == nullptr ? nullptr : fields->if_contains("required");
+  return required != nullptr && required->is_array() && !required->get_array().empty();
 }
 
 json::object operation(const route& row, const openapi_info& info) {
@@ -148,7 +157,7 @@ json::object operation(const route& row, const openapi_info& info) {
       media["schema"] = schema(row.request_schema, row);
     content[type] = std::move(media);
   }
-  out["requestBody"] = {{"required", true}, {"content", std::move(content)}};
+  out["requestBody"] = {{"required", needs_body(row)}, {"content", std::move(content)}};
   return out;
 }
 

@@ -28,6 +28,7 @@ public:
   virtual ~probe() = default;
 
   /// A reply was written. `route` is the pattern ("/v2/projects/{id}") or "-" when none matched;
+  /// `status` 499: the connection ended before the reply;
   /// `seconds` runs from the complete header to the reply handed to the kernel.
   virtual void request_finished(std::string_view route, method verb, unsigned status,
                                 double seconds) = 0;
@@ -36,6 +37,7 @@ public:
   virtual void connection_closed() = 0;
   virtual void request_started() = 0; // active requests = started - finished
   virtual void limit_hit(limit what) = 0;
+  virtual void io_fault() = 0; // an exception reached an io thread
 };
 
 /// Counts nothing.
@@ -46,6 +48,7 @@ public:
   void connection_closed() override {}
   void request_started() override {}
   void limit_hit(limit) override {}
+  void io_fault() override {}
 };
 
 } // namespace rahat::http

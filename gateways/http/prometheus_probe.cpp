@@ -140,10 +140,16 @@ std::vector<prometheus::MetricFamily> prometheus_probe::Collect() const {
                     label("limit", std::string(to_string(static_cast<limit>(i))))};
     metric.counter.value = static_cast<double>(limits_[i].load(std::memory_order_relaxed));
   }
+  auto faults = family("http_server_io_faults_total",
+                       "Exceptions that reached an io thread; each cost its connection.",
+                       MetricType::Counter);
+  auto& fault = faults.metric.emplace_back();
+  fault.label = {label("listener", listener_)};
+  fault.counter.value = static_cast<double>(faults_.load(std::memory_order_relaxed));
   return {std::move(durations),
           gauge("http_server_active_requests", "Requests that are being answered.", active_.load()),
           gauge("http_server_connections", "Open connections.", connections_.load()),
-          std::move(hits)};
+          std::move(hits), std::move(faults)};
 }
 
 } // namespace rahat::http

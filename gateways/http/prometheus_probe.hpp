@@ -14,7 +14,8 @@
 namespace rahat::http {
 
 /// The edge's metrics for Prometheus: http_server_request_duration_seconds{route,method,code},
-/// http_server_active_requests, http_server_connections, http_server_limit_hits_total{limit}.
+/// http_server_active_requests, http_server_connections, http_server_limit_hits_total{limit},
+/// http_server_io_faults_total.
 ///
 /// prometheus-cpp's own histogram takes a mutex for each observation; here an observation is a
 /// lookup without a lock and two relaxed additions. Thread-safe. Bounded: beyond `max_series`
@@ -36,6 +37,8 @@ public:
     limits_[static_cast<std::size_t>(what)].fetch_add(1, std::memory_order_relaxed);
   }
 
+  void io_fault() override { faults_.fetch_add(1, std::memory_order_relaxed); }
+
   std::vector<prometheus::MetricFamily> Collect() const override;
 
 private:
@@ -54,6 +57,7 @@ private:
   std::atomic<std::int64_t> connections_{0};
   std::atomic<std::int64_t> active_{0};
   std::array<std::atomic<std::uint64_t>, limit_count> limits_{};
+  std::atomic<std::uint64_t> faults_{0};
 };
 
 } // namespace rahat::http

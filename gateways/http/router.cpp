@@ -3,6 +3,7 @@
 #include "gateways/http/entity_tag.hpp"
 #include "gateways/http/problem.hpp"
 #include "gateways/http/text.hpp"
+#include "runtime/decider/id.hpp"
 
 #include <algorithm>
 #include <array>
@@ -186,6 +187,24 @@ bool router::is_open(std::string_view path) const {
          options_.open_paths.end();
 }
 
+/// Writes the captured ids as we write them: a request id is made from the path, and one key under
+/// two spellings of one id must not be two requests.
+void router::name_parameters(std::vector<std::string>& segments,
+                             const std::vector<std::size_t>& captured, admission& out) const {
+  for (auto at : captured)
+    if (auto id = uuid::parse(segments[at]))
+      segments[at] = id->str();
+  for (auto& segment : segments) {
+    out.ask.path += '/';
+    out.ask.path += segment;
+  }
+  std::size_t next = 0;
+  for (auto name : split(out.to->pattern))
+    if (is_parameter(name))
+      out.ask.params.emplace_back(name.substr(1, name.size() - 2),
+                                  std::move(segments[captured[next++]]));
+}
+
 /// Picks the route by method; OPTIONS is answered here.
 std::optional<response> router::choose(const request_head& head, const node& at,
                                        admission& out) const {
@@ -209,7 +228,6 @@ std::optional<response> router::choose(const request_head& head, const node& at,
   }
   out.to = &table_[index];
   out.label = out.to->pattern;
-  out.head_only = head.verb == "HEAD";
   out.ask.verb = *verb;
   return std::nullopt;
 }
@@ -326,8 +344,6 @@ admission router::admit(const request_head& head, const authenticator& who) cons
     auto& segment = segments.emplace_back();
     if (!percent_decode(raw, false, segment))
       return refuse(bad_request("the path is not readable: escape it as UTF-8 without U+0000"));
-    out.ask.path += '/';
-    out.ask.path += segment;
   }
   std::vector<std::size_t> captured;
   auto* at = segments.size() > max_segments ? nullptr : find(*root_, segments, 0, captured);
@@ -335,11 +351,7 @@ admission router::admit(const request_head& head, const authenticator& who) cons
     return refuse(problem({errc::not_found, "there is nothing at this path", {}}));
   if (auto no = choose(head, *at, out))
     return refuse(std::move(*no));
-  std::size_t next = 0;
-  for (auto name : split(out.to->pattern))
-    if (is_parameter(name))
-      out.ask.params.emplace_back(name.substr(1, name.size() - 2),
-                                  std::move(segments[captured[next++]]));
+  name_parameters(segments, captured, out);
   auto open = is_open(out.ask.path);
   if (!open)
     if (auto no = authorise(head, who, out))

@@ -44,7 +44,6 @@ struct request_head {
 struct admission {
   const route* to = nullptr; // nullptr: `refusal` is the answer
   request ask;               // everything but the body and the deadline
-  bool head_only = false;    // a HEAD request: the reply's body is not sent
   std::optional<response> refusal;
   std::string_view label = "-"; // the route's pattern once it is known, for metrics
 };
@@ -59,9 +58,11 @@ public:
   ~router();
   router(router&&) noexcept;
 
-  /// Decides about one head. The order of checks, hence of refusals, is: path readable (400), route
-  /// (404), method (501, 405), ready (503), token (401), role (403), Accept (406), content type and
-  /// coding (415), query (400), Idempotency-Key (400), If-Match and If-None-Match readable (400).
+  /// Decides about one head. An id in the path is taken in any case and written in lower case from
+  /// there on, so that one thing has one path. The order of checks, hence of refusals, is: path
+  /// readable (400), route (404), method (501, 405), ready (503), token (401), role (403), Accept
+  /// (406), content type and coding (415), query (400), Idempotency-Key (400), If-Match and
+  /// If-None-Match readable (400).
   admission admit(const request_head& head, const authenticator& who) const;
 
   bool ready() const { return !options_.ready || options_.ready(); }
@@ -74,6 +75,8 @@ private:
   void add(const route& row, std::size_t index);
   const node* find(const node& at, const std::vector<std::string>& segments, std::size_t depth,
                    std::vector<std::size_t>& captured) const;
+  void name_parameters(std::vector<std::string>& segments, const std::vector<std::size_t>& captured,
+                       admission& out) const;
   bool is_open(std::string_view path) const;
   std::optional<response> choose(const request_head& head, const node& at, admission& out) const;
   std::optional<response> authorise(const request_head& head, const authenticator& who,

@@ -87,7 +87,14 @@ void server::impl::listen() {
 void server::impl::accept() {
   next = (next + 1) % loops.size();
   arriving.emplace(loops[next]->context());
-  door->async_accept(*arriving, [this](boost::system::error_code ec) { accepted(ec); });
+  door->async_accept(*arriving, [this](boost::system::error_code ec) {
+    try {
+      accepted(ec);
+    } catch (...) {
+      shared.faults.happened("accept", std::current_exception(), monotonic::now());
+      retry_later();
+    }
+  });
 }
 
 void server::impl::accepted(boost::system::error_code ec) {
@@ -102,9 +109,14 @@ void server::impl::accepted(boost::system::error_code ec) {
     shared.connections.fetch_add(1);
     auto refused = others >= shared.options.max_connections;
     auto& loop = *loops[next];
-    asio::dispatch(loop.context(), [&loop, refused, socket = std::move(*arriving)]() mutable {
-      loop.adopt(std::move(socket), refused);
-    });
+    try {
+      asio::dispatch(loop.context(), [&loop, refused, socket = std::move(*arriving)]() mutable {
+        loop.adopt(std::move(socket), refused);
+      });
+    } catch (...) {
+      shared.forget_connection();
+      throw;
+    }
   }
   accept();
 }
@@ -169,6 +181,14 @@ bool server::drain(std::chrono::milliseconds deadline) {
   my.door.reset();
   my.pause.reset();
   return clean;
+}
+
+void server::watch(death_notice died) {
+  impl_->shared.faults.watch(std::move(died));
+}
+
+bool server::broken() const {
+  return impl_->shared.faults.broken();
 }
 
 std::size_t server::connections() const {

@@ -2,6 +2,7 @@
 
 #include "gateways/http/probe.hpp"
 #include "gateways/http/router.hpp"
+#include "runtime/ports/part.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -71,6 +72,8 @@ struct server_options {
 /// Owner: the gateway actor of the listener. The probe outlives the server. Handlers run on io
 /// threads and must not block; their responders may be called from any thread, even after the
 /// server is gone.
+///
+/// An exception on an io thread ends the connection that it came from, and nothing else.
 class server {
 public:
   server(server_options options, router routes, authenticator who, probe& metrics);
@@ -89,6 +92,11 @@ public:
   bool drain(std::chrono::milliseconds deadline);
 
   std::size_t connections() const;
+
+  /// Who hears that it is broken (more exceptions on its io threads than fault_watch allows): it
+  /// serves on until its owner drains it and starts another.
+  void watch(death_notice died);
+  bool broken() const;
 
 private:
   struct impl;

@@ -18,7 +18,8 @@ constexpr std::size_t kept_buffer_bytes = 16384; // what an idle connection may 
 constexpr std::size_t max_lingering_bytes = 262144;
 constexpr std::chrono::seconds linger_time{2};
 constexpr std::chrono::milliseconds tick_slack{100}; // the loop's clock is that much behind
-constexpr unsigned max_busy_turns = 16; // pipelined requests served before others get a turn
+constexpr unsigned max_busy_turns = 16;     // pipelined requests served before others get a turn
+constexpr unsigned status_unanswered = 499; // for metrics: the connection ended before the reply
 
 } // namespace
 
@@ -47,12 +48,11 @@ session::session(io_loop& loop, tcp_socket socket, bool refused)
 
 session::~session() {
   close();
+  if (being_answered_)
+    edge_.metrics.request_finished(admitted_.label, admitted_.ask.verb, status_unanswered, 0);
   loop_.strike(*this);
   edge_.metrics.connection_closed();
-  if (edge_.connections.fetch_sub(1) == 1) {
-    std::lock_guard lock(edge_.mutex);
-    edge_.emptied.notify_all();
-  }
+  edge_.forget_connection();
 }
 
 void session::enter(phase next) {
@@ -273,7 +273,9 @@ void session::read_head(scan found) {
   answered_ = false;
   scanned_ = 0;
   parser_.reset();
+  head_only_ = std::string_view(buffer_.get() + begin_, end_ - begin_).starts_with("HEAD ");
   edge_.metrics.request_started();
+  being_answered_ = true;
   if (expired_) {
     edge_.metrics.limit_hit(limit::header_deadline);
     refuse(problem(edge_problem::request_timeout, "the header did not arrive in time"));
@@ -319,6 +321,7 @@ bool session::wants_upgrade() const {
 
 void session::hand_over() {
   edge_.metrics.request_finished(edge_.options.upgrade_path, method::get, 101, 0);
+  being_answered_ = false;
   auto target = std::string(parser_->head.target);
   std::string bytes(&buffer_[begin_], end_ - begin_);
   boost::system::error_code ec;
@@ -464,7 +467,7 @@ void session::start_reply() {
     close_after_ = true;
   head_.clear();
   append_reply_head(head_, answer_, {!modern, !close_after_}, loop_.date());
-  content_size_ = admitted_.head_only || !has_content(answer_.status) ? 0 : answer_.body.size();
+  content_size_ = head_only_ || !has_content(answer_.status) ? 0 : answer_.body.size();
   sent_ = 0;
   enter(phase::sending);
 }
@@ -505,6 +508,7 @@ task<> session::write_rest() {
 void session::finish_request() {
   std::chrono::duration<double> took = monotonic::now() - started_;
   edge_.metrics.request_finished(admitted_.label, admitted_.ask.verb, answer_.status, took.count());
+  being_answered_ = false;
   key_.release();
   admitted_ = {};
   answer_ = {};

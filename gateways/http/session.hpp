@@ -117,6 +117,8 @@ private:
 
   std::optional<head_parser> parser_;
   admission admitted_;
+  bool head_only_ = false;      // a HEAD request: no reply to it has a body, whatever it says
+  bool being_answered_ = false; // the probe has heard of its start, not of its end
   monotonic::time_point started_;
   in_flight_table::hold key_;
 

@@ -2,6 +2,7 @@
 
 #include "gateways/http/handler.hpp"
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -31,6 +32,15 @@ public:
   /// Queues an event. False when the subscriber is gone, or was too slow and is being closed: the
   /// hub then forgets the sink.
   virtual bool push(std::shared_ptr<const event> what) = 0;
+
+  /// Asks for room for at most `most` events that happened long ago and can wait. `then` hears how
+  /// many may be pushed now, one at least: at once, or once the subscriber has taken enough of what
+  /// waits for it, on its thread; never if it is gone. Those who ask are served in turn. What was
+  /// granted and is not needed any more, or has been pushed, is given back.
+  virtual void reserve(std::size_t most, std::function<void(std::size_t places)> then) {
+    then(most);
+  }
+  virtual void give_back(std::size_t places) { (void)places; }
 };
 
 /// The source of live events. Called on the gateway's io thread: it must not block, and may push

@@ -10,19 +10,7 @@ namespace rahat::live {
 
 namespace {
 
-const std::string feed_name = "feed";
 constexpr std::chrono::milliseconds wake_every{100};
-
-std::optional<entity_ref> entity_of(const std::string& topic, const std::set<std::string>& kinds) {
-  auto slash = topic.find('/');
-  if (slash == std::string::npos)
-    return std::nullopt;
-  auto kind = topic.substr(0, slash);
-  auto id = uuid::parse(std::string_view{topic}.substr(slash + 1));
-  if (!id || !kinds.contains(kind))
-    return std::nullopt;
-  return entity_ref{std::move(kind), *id};
-}
 
 std::optional<std::uint64_t> number(std::string_view text) {
   std::uint64_t value = 0;
@@ -44,6 +32,17 @@ live_event event_of(const journal_row& row) {
   e.type = row.type;
   e.at_us = row.at_us;
   return e;
+}
+
+std::optional<entity_ref> live_hub::entity_of(const std::string& topic) const {
+  auto slash = topic.find('/');
+  if (slash == std::string::npos)
+    return std::nullopt;
+  auto kind = topic.substr(0, slash);
+  auto id = uuid::parse(std::string_view{topic}.substr(slash + 1));
+  if (!id || !options_.kinds.contains(kind))
+    return std::nullopt;
+  return entity_ref{std::move(kind), *id};
 }
 
 live_hub::live_hub(hub_options options, store& db, entities& all, const clock& time)
@@ -107,8 +106,10 @@ void live_hub::to_topic(const std::string& name, const live_event& event) {
     ++it;
     if (!who.replaying)
       continue;
-    if (who.held.size() >= max_held)
-      who.held.erase(who.held.begin()); // the replay reaches it in the journal
+    if (who.held.size() >= max_held) { // the journal has them
+      who.held.clear();
+      who.unsure = true;
+    }
     who.held.push_back(event);
   }
   if (!is_progress(event)) {
@@ -222,7 +223,7 @@ live_hub::frame live_hub::replayed(const std::string& topic, const journal_row& 
 std::optional<error> live_hub::subscribe(const http::caller&, const std::string& name,
                                          const std::optional<std::string>& after,
                                          std::shared_ptr<sink> to, std::function<void()> placed) {
-  auto entity = entity_of(name, options_.kinds);
+  auto entity = entity_of(name);
   if (!entity && name != feed_name)
     return error{errc::invalid_input,
                  R"(a topic is "feed" or a kind and an id, e.g. "disbursement/<uuid>")",
@@ -299,166 +300,6 @@ void live_hub::leave(const std::shared_ptr<sink>& to) {
     order_ = {};
     ++feed_round_;
   }
-}
-
-// -- replaying --------------------------------------------------------------------------
-
-void live_hub::replay(const std::string& name, const std::shared_ptr<subscriber>& who) {
-  who->shard = 0;
-  if (auto entity = entity_of(name, options_.kinds))
-    replay_entity(name, *entity, who);
-  else
-    replay_feed(who);
-}
-
-void live_hub::replay_entity(const std::string& name, entity_ref entity,
-                             std::shared_ptr<subscriber> who) {
-  db_.history(entity, who->seq, replay_page,
-              [this, alive = std::weak_ptr<bool>(alive_), name, entity,
-               who](outcome<std::vector<journal_row>> rows) {
-                auto still = alive.lock();
-                if (!still)
-                  return;
-                auto* page = std::get_if<std::vector<journal_row>>(&rows);
-                if (page == nullptr)
-                  return cannot_replay(name, who);
-                for (auto& row : *page) {
-                  who->seq = row.seq;
-                  if (!options_.progress_types.contains(row.type) &&
-                      !who->to->push(replayed(name, row, std::to_string(row.seq))))
-                    return leave(who->to);
-                }
-                if (page->size() == replay_page)
-                  replay_entity(name, entity, who);
-                else
-                  caught_up(name, who);
-              });
-}
-
-/// A token of a future that a restored database does not have: without this its holder would hear
-/// nothing until the feed has come that far again.
-void live_hub::check_token(std::shared_ptr<subscriber> who) {
-  db_.heads(
-      [this, alive = std::weak_ptr<bool>(alive_), who](outcome<std::vector<shard_head>> heads) {
-        auto still = alive.lock();
-        if (!still)
-          return;
-        auto* all = std::get_if<std::vector<shard_head>>(&heads);
-        if (all == nullptr)
-          return cannot_replay(feed_name, who);
-        bool ahead = false;
-        {
-          std::unique_lock lock{mutex_};
-          for (auto& head : *all)
-            if (auto& at = who->positions.positions[head.shard]; at > head.position) {
-              at = head.position;
-              ahead = true;
-            }
-        }
-        if (ahead && !who->to->push(ahead_of(feed_name, "the feed")))
-          return leave(who->to);
-        replay_feed(who);
-      });
-}
-
-live_hub::frame live_hub::ahead_of(const std::string& name, std::string_view what) const {
-  error why{errc::invalid_input,
-            "the resume token is ahead of " + std::string(what) +
-                ": what you know of it may be gone, read it again; from here on it goes on",
-            "after"};
-  return make_event(name, "", "error", rfc3339(time_.now_us()), http::problem(why).body);
-}
-
-void live_hub::replay_feed(std::shared_ptr<subscriber> who) {
-  db_.journal(
-      who->shard, who->positions.positions[who->shard], replay_page,
-      [this, alive = std::weak_ptr<bool>(alive_), who](outcome<std::vector<journal_row>> rows) {
-        auto still = alive.lock();
-        if (!still)
-          return;
-        auto* page = std::get_if<std::vector<journal_row>>(&rows);
-        if (page == nullptr)
-          return cannot_replay(feed_name, who);
-        for (auto& row : *page) {
-          who->positions.positions[row.shard] = row.position;
-          if (!options_.progress_types.contains(row.type) &&
-              !who->to->push(replayed(feed_name, row, who->positions.text())))
-            return leave(who->to);
-        }
-        if (page->size() < replay_page)
-          ++who->shard;
-        if (who->shard < shard_count)
-          replay_feed(who);
-        else
-          caught_up(feed_name, who);
-      });
-}
-
-/// Silence would look like nothing happening: the client is told to come back.
-void live_hub::cannot_replay(const std::string& name, const std::shared_ptr<subscriber>& who) {
-  cannot_follow(name, who,
-                "the journal cannot be read now: connect again and resume after the last token");
-}
-
-void live_hub::cannot_follow(const std::string& name, const std::shared_ptr<subscriber>& who,
-                             std::string_view sentence) {
-  error why{errc::unavailable, std::string{sentence}, {}};
-  who->to->push(make_event(name, "", "error", rfc3339(time_.now_us()), http::problem(why).body));
-  leave(who->to);
-}
-
-/// What was held meanwhile follows. Where it does not (too much was held, or the journal was read
-/// before a commit that the hub has told others of), true: the journal has to be read once more.
-bool live_hub::hand_over_held(const std::string& name, const std::shared_ptr<subscriber>& who) {
-  std::unique_lock lock{mutex_};
-  bool again = std::exchange(who->unsure, false);
-  auto held = std::exchange(who->held, {});
-  for (auto event = held.begin(); event != held.end(); ++event) {
-    if (!owes(name, *who, *event))
-      continue;
-    if (!follows(name, *who, *event)) {
-      who->held.assign(event, held.end());
-      again = true;
-      break;
-    }
-    if (!is_progress(*event))
-      who->to->push(frame_for(name, *who, *event));
-  }
-  for (shard_id shard = 0; name == feed_name && !again && shard < shard_count; ++shard)
-    again = order_.started(shard) && order_.position(shard) > who->positions.positions[shard];
-  who->replaying = again;
-  return again;
-}
-
-void live_hub::caught_up(const std::string& name, const std::shared_ptr<subscriber>& who) {
-  if (hand_over_held(name, who))
-    replay(name, who);
-  else if (auto entity = entity_of(name, options_.kinds))
-    send_state(name, *entity, who);
-}
-
-void live_hub::send_state(const std::string& name, const entity_ref& entity,
-                          const std::shared_ptr<subscriber>& who) {
-  all_.look(entity, time_.steady() + std::chrono::seconds(5),
-            [this, alive = std::weak_ptr<bool>(alive_), name, who,
-             at = rfc3339(time_.now_us())](std::variant<entity_view, error> view) {
-              auto still = alive.lock();
-              auto* v = std::get_if<entity_view>(&view);
-              if (!still || v == nullptr)
-                return;
-              bool ahead = false;
-              {
-                std::unique_lock lock{mutex_};
-                // A token of a future that a restored database does not have: without this its
-                // holder would hear nothing until the entity has come that far again.
-                ahead = who->asked_after > v->version;
-                if (ahead)
-                  who->seq = v->version;
-              }
-              if (ahead)
-                who->to->push(ahead_of(name, "this entity"));
-              who->to->push(make_event(name, "", "state", at, *v->json));
-            });
 }
 
 // -- once in a while --------------------------------------------------------------------

@@ -83,6 +83,7 @@ private:
     bool unplaced = false;         // feed: follows from now on, and now is not known yet
     std::function<void()> on_placed;
     bool replaying = false;       // older ones are being fetched; new ones wait
+    std::size_t places = 0;       // how many of these the sink has room for, see sink::reserve
     std::vector<live_event> held; // bounded by max_held
     shard_id shard = 0;           // feed: of the replay
   };
@@ -99,6 +100,9 @@ private:
   static constexpr std::int64_t repairs_per_second = 1'000;
   static constexpr std::int64_t max_repairs_at_once = 100;
 
+  inline static const std::string feed_name = "feed";
+
+  std::optional<entity_ref> entity_of(const std::string& topic) const;
   void to_topic(const std::string& name, const live_event& event);
   void send(topic& t, const std::string& name, const live_event& event);
   void drop(topic& t, sink* who);
@@ -106,23 +110,30 @@ private:
   frame frame_of(const std::string& topic, const live_event& event, std::string token) const;
   frame replayed(const std::string& topic, const journal_row& row, std::string token) const;
 
+  // In live_replay.cpp.
+  void replay(const std::string& name, const std::shared_ptr<subscriber>& who);
+  void with_room(const std::shared_ptr<subscriber>& who, std::function<void()> then);
+  void pushed(subscriber& who, std::size_t events);
+  void read_entity(const std::string& name, const entity_ref& entity,
+                   const std::shared_ptr<subscriber>& who);
+  void read_feed(const std::shared_ptr<subscriber>& who);
+  void cannot_replay(const std::string& name, const std::shared_ptr<subscriber>& who);
+  bool hand_over_held(const std::string& name, const std::shared_ptr<subscriber>& who);
+  void caught_up(const std::string& name, const std::shared_ptr<subscriber>& who);
   void replay_entity(const std::string& name, entity_ref entity, std::shared_ptr<subscriber> who);
   void replay_feed(std::shared_ptr<subscriber> who);
   void check_token(std::shared_ptr<subscriber> who);
   frame ahead_of(const std::string& name, std::string_view what) const;
+  void cannot_follow(const std::string& name, const std::shared_ptr<subscriber>& who,
+                     std::string_view sentence);
+  void send_state(const std::string& name, const entity_ref& entity,
+                  const std::shared_ptr<subscriber>& who);
+
   bool owes(const std::string& name, const subscriber& who, const live_event& event) const;
   bool follows(const std::string& name, subscriber& who, const live_event& event);
   void fall_behind(const std::string& name, const std::shared_ptr<subscriber>& who,
                    const live_event& event);
   frame frame_for(const std::string& name, const subscriber& who, const live_event& event) const;
-  void replay(const std::string& name, const std::shared_ptr<subscriber>& who);
-  void cannot_replay(const std::string& name, const std::shared_ptr<subscriber>& who);
-  bool hand_over_held(const std::string& name, const std::shared_ptr<subscriber>& who);
-  void caught_up(const std::string& name, const std::shared_ptr<subscriber>& who);
-  void cannot_follow(const std::string& name, const std::shared_ptr<subscriber>& who,
-                     std::string_view sentence);
-  void send_state(const std::string& name, const entity_ref& entity,
-                  const std::shared_ptr<subscriber>& who);
 
   void run();
   void flush_progress();

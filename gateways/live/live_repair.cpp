@@ -64,9 +64,11 @@ void live_hub::place(const std::string& name, const entity_ref& entity,
                 who->seq = now != nullptr ? now->version : 0;
                 who->placed = true;
               }
-              placed();
-              if (hand_over_held(name, who))
-                replay(name, who);
+              with_room(who, [this, name, who, placed] {
+                placed();
+                if (hand_over_held(name, who))
+                  replay(name, who);
+              });
             });
 }
 

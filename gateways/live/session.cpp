@@ -61,11 +61,13 @@ ws::close_reason too_slow(const event* last) {
 // -- outbox
 
 bool outbox::push(std::shared_ptr<const event> what) {
+  std::deque<waiter> dropped; // what they hold goes after the lock
   std::lock_guard lock(mutex_);
   if (closed_ || overflowed_)
     return false;
   if (queue_.size() == bound_) {
     overflowed_ = true;
+    dropped.swap(waiting_);
     probe_.slow_consumer();
     probe_.unqueued(queue_.size());
     queue_.clear();
@@ -79,13 +81,57 @@ bool outbox::push(std::shared_ptr<const event> what) {
 }
 
 std::shared_ptr<const event> outbox::pop() {
-  std::lock_guard lock(mutex_);
-  if (queue_.empty())
-    return nullptr;
-  auto next = std::move(queue_.front());
-  queue_.pop_front();
-  probe_.unqueued(1);
+  std::shared_ptr<const event> next;
+  {
+    std::lock_guard lock(mutex_);
+    if (queue_.empty())
+      return nullptr;
+    next = std::move(queue_.front());
+    queue_.pop_front();
+    probe_.unqueued(1);
+    if (waiting_.empty())
+      return next;
+  }
+  let_in();
   return next;
+}
+
+void outbox::reserve(std::size_t most, std::function<void(std::size_t places)> then) {
+  {
+    std::lock_guard lock(mutex_);
+    if (closed_ || overflowed_)
+      return;
+    waiting_.push_back({most, std::move(then)});
+  }
+  let_in();
+}
+
+void outbox::give_back(std::size_t places) {
+  {
+    std::lock_guard lock(mutex_);
+    reserved_ -= std::min(places, reserved_);
+  }
+  let_in();
+}
+
+/// Whoever has waited longest, as long as there is room. They are called without the lock: they
+/// push, and ask again.
+void outbox::let_in() {
+  for (;;) {
+    waiter next;
+    std::size_t places = 0;
+    {
+      std::lock_guard lock(mutex_);
+      const auto used = queue_.size() + reserved_;
+      if (waiting_.empty() || used > for_replays() / 2)
+        return;
+      next = std::move(waiting_.front());
+      waiting_.pop_front();
+      places = std::min(next.most, for_replays() - used);
+      reserved_ += places;
+    }
+    next.then(places);
+  }
 }
 
 bool outbox::overflowed() const {
@@ -94,10 +140,12 @@ bool outbox::overflowed() const {
 }
 
 void outbox::close() {
+  std::deque<waiter> dropped; // they may hold the hub's last word of us: they go after the lock
   std::lock_guard lock(mutex_);
   if (closed_)
     return;
   closed_ = true;
+  dropped.swap(waiting_);
   wake_ = nullptr;
   probe_.unqueued(queue_.size());
   queue_.clear();

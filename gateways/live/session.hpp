@@ -3,6 +3,7 @@
 #include "gateways/http/io_loop.hpp"
 #include "gateways/live/gateway.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
@@ -38,7 +39,9 @@ struct live_shared {
   std::set<class session*> sessions; // loop thread
 };
 
-/// The bounded queue between the hub and one session.
+/// The bounded queue between the hub and one session. Replays get at most half of it, so that they
+/// go at the client's pace and leave room for what happens now; they are let in once it has drained
+/// to a quarter.
 class outbox : public sink {
 public:
   /// `probe` is not touched any more after `close`.
@@ -46,6 +49,8 @@ public:
       : bound_(bound), wake_(std::move(wake)), probe_(probe) {}
 
   bool push(std::shared_ptr<const event> what) override;
+  void reserve(std::size_t most, std::function<void(std::size_t places)> then) override;
+  void give_back(std::size_t places) override;
 
   /// The next event, if there is one. After an overflow there is none.
   std::shared_ptr<const event> pop();
@@ -54,11 +59,21 @@ public:
   void close(); // the session has ended: `wake` is not called any more
 
 private:
+  struct waiter {
+    std::size_t most;
+    std::function<void(std::size_t)> then;
+  };
+
+  std::size_t for_replays() const { return std::max<std::size_t>(1, bound_ / 2); }
+  void let_in();
+
   const std::size_t bound_;
-  mutable std::mutex mutex_;
+  mutable std::mutex mutex_; // guards the rest
   std::function<void()> wake_;
   live_probe& probe_;
   std::deque<std::shared_ptr<const event>> queue_;
+  std::deque<waiter> waiting_;
+  std::size_t reserved_ = 0; // places that were granted and not given back
   bool overflowed_ = false;
   bool closed_ = false;
 };

@@ -2,7 +2,7 @@
 
 namespace rahat::ops {
 
-background::background() {
+background::background(std::string name) : name_(std::move(name)) {
   thread_.start([this] { loop(); });
 }
 
@@ -21,7 +21,7 @@ part background::as_part() {
     std::unique_lock lock{mutex_};
     return std::to_string(jobs_.size()) + " jobs waiting";
   };
-  return {"background", "worker", start, [this] { stop(); }, health};
+  return {name_, "worker", start, [this] { stop(); }, health};
 }
 
 background::~background() {

@@ -1,5 +1,6 @@
 #include "gateways/ops/cluster.hpp"
 
+#include "gateways/ops/internal_route.hpp"
 #include "runtime/telemetry/time_text.hpp"
 
 #include <algorithm>
@@ -16,15 +17,8 @@ using cluster::member_status;
 using http::method;
 using http::request;
 using http::responder;
-using http::route;
 
 constexpr std::int64_t us_per_ms = 1'000;
-
-http::response reply(const json::value& body) {
-  http::response r;
-  r.body = json::serialize(body);
-  return r;
-}
 
 http::response refuse(errc code, std::string why) {
   return http::problem({code, std::move(why), {}});
@@ -233,7 +227,7 @@ void wish(cluster_port& port, const request& ask, bool drain, const responder& d
         return done(http::problem(*e));
       if (std::get<swap>(said) != swap::done)
         return done(refuse(errc::wrong_status, "the node has ended meanwhile"));
-      done(reply(answer));
+      done(json_reply(answer));
     });
   });
 }
@@ -267,47 +261,37 @@ void finish_upgrade(cluster_port& port, const responder& done) {
                              ". Upgrade or stop them first: the cluster stays at level " +
                              std::to_string(had)));
     if (least <= had)
-      return done(reply(json::object{{"raised", false}, {"feature_level", had}}));
+      return done(json_reply(json::object{{"raised", false}, {"feature_level", had}}));
     port.raise_level(least, [had, least, done](const std::variant<std::string, error>& said) {
       if (auto* e = std::get_if<error>(&said))
         return done(http::problem(*e));
       if (auto& behind = std::get<std::string>(said); !behind.empty())
         return done(refuse(errc::wrong_status, behind));
-      done(reply(json::object{{"raised", true}, {"feature_level", least}, {"former_level", had}}));
+      done(json_reply(
+          json::object{{"raised", true}, {"feature_level", least}, {"former_level", had}}));
     });
   });
-}
-
-route make(method verb, std::string pattern, std::string summary,
-           std::function<void(request, responder)> handle) {
-  route r;
-  r.verb = verb;
-  r.pattern = std::move(pattern);
-  r.tag = "internal";
-  r.summary = std::move(summary);
-  r.roles = {"operator"};
-  r.handle = std::move(handle);
-  return r;
 }
 
 } // namespace
 
 http::route_table cluster_routes(cluster_port& port) {
   auto* p = &port;
-  return {make(method::get, "/internal/v1/cluster",
-               "Members, leases, shards and links, as this node sees them.",
-               [p](request, responder done) {
-                 p->look([done](const cluster_facts& f) { done(reply(to_json(f))); });
-               }),
-          make(method::post, "/internal/v1/cluster/members/{uuid}/drain",
-               "Asks a node to give its shards away and stay.",
-               [p](request ask, responder done) { wish(*p, ask, true, done); }),
-          make(method::post, "/internal/v1/cluster/members/{uuid}/undrain",
-               "Takes that back: it gets shards again.",
-               [p](request ask, responder done) { wish(*p, ask, false, done); }),
-          make(method::post, "/internal/v1/cluster/finish-upgrade",
-               "Raises the feature level to what every running member reads.",
-               [p](request, responder done) { finish_upgrade(*p, done); })};
+  return {
+      internal_route(method::get, "/internal/v1/cluster",
+                     "Members, leases, shards and links, as this node sees them.",
+                     [p](request, responder done) {
+                       p->look([done](const cluster_facts& f) { done(json_reply(to_json(f))); });
+                     }),
+      internal_route(method::post, "/internal/v1/cluster/members/{uuid}/drain",
+                     "Asks a node to give its shards away and stay.",
+                     [p](request ask, responder done) { wish(*p, ask, true, done); }),
+      internal_route(method::post, "/internal/v1/cluster/members/{uuid}/undrain",
+                     "Takes that back: it gets shards again.",
+                     [p](request ask, responder done) { wish(*p, ask, false, done); }),
+      internal_route(method::post, "/internal/v1/cluster/finish-upgrade",
+                     "Raises the feature level to what every running member reads.",
+                     [p](request, responder done) { finish_upgrade(*p, done); })};
 }
 
 } // namespace rahat::ops

@@ -1,8 +1,10 @@
 #include "gateways/ops/ops.hpp"
 
+#include "gateways/ops/internal_route.hpp"
 #include "runtime/telemetry/time_text.hpp"
 
 #include <boost/json.hpp>
+#include <charconv>
 #include <memory>
 
 namespace rahat::ops {
@@ -14,16 +16,8 @@ using http::method;
 using http::request;
 using http::responder;
 using http::response;
-using http::route;
 
-constexpr std::uint32_t max_rows = 1'000;
-
-response json_reply(const json::value& body, unsigned status = 200) {
-  response r;
-  r.status = status;
-  r.body = json::serialize(body);
-  return r;
-}
+using shared_context = std::shared_ptr<const context>;
 
 json::object to_json(const audit_finding& f) {
   return {{"shard", f.shard},
@@ -62,29 +56,6 @@ json::object to_json(const books_report& b) {
           {"differences", std::move(differences)}};
 }
 
-route get(std::string pattern, std::string summary,
-          std::function<void(request, responder)> handle) {
-  route r;
-  r.pattern = std::move(pattern);
-  r.tag = "internal";
-  r.summary = std::move(summary);
-  r.roles = {"operator"};
-  r.handle = std::move(handle);
-  return r;
-}
-
-/// Runs `work` on the background worker and answers with what it returns.
-template <class Work>
-void answer_later(const context& c, responder done, Work work) {
-  c.in_background([done, work = std::move(work)] {
-    try {
-      done(work());
-    } catch (const std::exception& e) {
-      done(http::problem({errc::unavailable, e.what(), {}}));
-    }
-  });
-}
-
 response readiness(const context& c) {
   json::array checks;
   bool ready = true;
@@ -119,75 +90,71 @@ response actors(const context& c) {
   return json_reply(json::object{{"actors", std::move(tree)}, {"entities", std::move(entities)}});
 }
 
-void list_parked(const context& c, const responder& done) {
-  c.db->parked(max_rows, [done](outcome<std::vector<parked_row>> rows) {
+/// The id of a row that a former page ended with.
+std::optional<std::uint64_t> parked_after(const std::string& cursor) {
+  if (cursor.empty())
+    return 0;
+  std::int64_t id = 0;
+  auto* end = cursor.data() + cursor.size();
+  auto [rest, failed] = std::from_chars(cursor.data(), end, id);
+  if (failed != std::errc{} || rest != end || id < 0)
+    return std::nullopt;
+  return static_cast<std::uint64_t>(id);
+}
+
+void list_parked(const context& c, const request& from, const responder& done) {
+  auto ask = page_of(from);
+  if (auto* wrong = std::get_if<error>(&ask))
+    return done(http::problem(*wrong));
+  const auto limit = std::get<page_ask>(ask).limit;
+  auto after = parked_after(std::get<page_ask>(ask).cursor);
+  if (!after)
+    return done(http::problem(unknown_cursor()));
+  c.db->parked(*after, limit, [done, limit](outcome<std::vector<parked_row>> rows) {
     if (auto* e = std::get_if<error>(&rows))
       return done(http::problem(*e));
+    auto& found = std::get<std::vector<parked_row>>(rows);
     json::array items;
-    for (auto& p : std::get<std::vector<parked_row>>(rows))
+    for (auto& p : found)
       items.push_back(json::object{{"id", p.id},
                                    {"entity", p.entity.str()},
                                    {"reason", p.reason},
                                    {"tries", p.tries},
                                    {"at", rfc3339(p.at_us)},
                                    {"message_bytes", p.body.size()}});
-    done(json_reply(json::object{{"parked", std::move(items)}}));
+    const bool more = found.size() == limit;
+    done(json_reply(json::object{
+        {"parked", std::move(items)},
+        {"next", more ? json::value(std::to_string(found.back().id)) : json::value(nullptr)}}));
   });
 }
 
-/// The rows go one by one, then the entity is told: whoever takes over its shard in between finds
-/// it parked or free, and free in the end. What fails leaves rows behind, to be released again.
-void release_rows(const context& c, const entity_ref& entity,
-                  std::shared_ptr<const std::vector<std::uint64_t>> ids, std::size_t next,
-                  const responder& done) {
-  if (next == ids->size()) {
-    c.release(entity);
-    return done(json_reply(json::object{{"released", entity.str()}, {"messages", ids->size()}}));
-  }
-  c.db->release((*ids)[next],
-                [&c, entity, ids, next, done](outcome<std::optional<parked_row>> gone) {
-                  if (auto* e = std::get_if<error>(&gone))
-                    return done(http::problem(*e));
-                  release_rows(c, entity, ids, next + 1, done);
-                });
-}
-
-/// Releases everything that is parked for one entity and lets it try again.
-void release_parked(const context& c, const request& ask, const responder& done) {
+/// Releases everything that is parked for one entity, then tells it: whoever takes over its shard
+/// in between finds it free.
+void release_parked(const shared_context& c, const request& ask, const responder& done) {
   auto id = uuid::parse(ask.param("id"));
   if (!id)
     return done(http::problem({errc::invalid_input, "the id of an entity is a UUID", "id"}));
   entity_ref entity{std::string{ask.param("kind")}, *id};
-  c.db->parked(max_rows, [&c, entity, done](outcome<std::vector<parked_row>> rows) {
+  c->db->release(entity, [c, entity, done](outcome<std::uint64_t> rows) {
     if (auto* e = std::get_if<error>(&rows))
       return done(http::problem(*e));
-    auto ids = std::make_shared<std::vector<std::uint64_t>>();
-    for (auto& row : std::get<std::vector<parked_row>>(rows))
-      if (row.entity == entity)
-        ids->push_back(row.id);
-    if (ids->empty())
+    const auto released = std::get<std::uint64_t>(rows);
+    if (released == 0)
       return done(http::problem({errc::not_found, entity.str() + " is not parked", {}}));
-    release_rows(c, entity, ids, 0, done);
+    c->release(entity);
+    done(json_reply(json::object{{"released", entity.str()}, {"messages", released}}));
   });
 }
 
-response create_token(const context& c, const std::string& body) {
-  boost::system::error_code failed;
-  auto parsed = json::parse(body, failed);
-  auto* fields = failed ? nullptr : parsed.if_object();
-  auto text = [&](const char* name) -> std::string {
-    auto* value = fields == nullptr ? nullptr : fields->if_contains(name);
-    return value != nullptr && value->is_string() ? std::string{value->as_string()} : "";
-  };
-  if (fields == nullptr)
-    return http::problem({errc::malformed_body, R"(send {"user": "asha", "role": "maker"})", {}});
-  auto made = c.create_token(text("user"), text("role"));
-  if (auto* e = std::get_if<error>(&made))
-    return http::problem(*e);
-  return json_reply(
-      json::object{
-          {"user", text("user")}, {"role", text("role")}, {"token", std::get<std::string>(made)}},
-      201);
+/// ?recount=true asks for minutes of work: what is not clearly said is not guessed.
+void books(const shared_context& c, const request& ask, const responder& done) {
+  const auto said = ask.query_value("recount").value_or("false");
+  if (said != "true" && said != "false")
+    return done(http::problem({errc::invalid_input, "recount must be true or false", "recount"}));
+  answer_later(c->in_audits, done, [c, all = said == "true"] {
+    return json_reply(to_json(all ? c->audit->recount() : c->audit->books()));
+  });
 }
 
 response doctor(const context& c) {
@@ -206,56 +173,45 @@ response doctor(const context& c) {
 
 } // namespace
 
-http::route_table make_routes(context shared) {
-  // Handlers outlive this call; they share one context.
-  auto c = std::make_shared<const context>(std::move(shared));
+http::route_table make_routes(context supplied) {
+  // Handlers outlive this call, and what they wait for may outlive the listener.
+  auto c = std::make_shared<const context>(std::move(supplied));
   http::route_table routes;
-  routes.push_back(get("/health", "The process answers.", [c](request, responder done) {
+  auto get = [&](const char* pattern, const char* summary, auto handle) {
+    routes.push_back(internal_route(method::get, pattern, summary, std::move(handle)));
+  };
+  get("/health", "The process answers.", [c](const request&, const responder& done) {
     done(json_reply(json::object{{"status", "up"}, {"version", c->version}}));
-  }));
-  routes.push_back(get("/readiness", "The node may serve: Postgres, lease, writers.",
-                       [c](request, responder done) { done(readiness(*c)); }));
-  routes.push_back(get("/metrics", "Prometheus metrics.", [c](request, responder done) {
+  });
+  get("/readiness", "The node may serve: Postgres, lease, writers, shards, member.",
+      [c](const request&, const responder& done) { done(readiness(*c)); });
+  get("/metrics", "Prometheus metrics.", [c](const request&, const responder& done) {
     response r;
     r.content_type = "text/plain; version=0.0.4; charset=utf-8";
     r.body = c->metrics();
     done(std::move(r));
-  }));
-  routes.push_back(get("/internal/v1/actors", "The supervision tree, and entities in memory.",
-                       [c](request, responder done) { done(actors(*c)); }));
-  routes.push_back(get("/internal/v1/parked", "What waits for an operator.",
-                       [c](request, responder done) { list_parked(*c, done); }));
-  routes.push_back(get(
-      "/internal/v1/books", "Known balances against transfers.", [c](request ask, responder done) {
-        bool all = ask.query_value("recount") == "true";
-        answer_later(*c, done, [c, all] {
-          return json_reply(to_json(all ? c->audit->recount() : c->audit->books()));
-        });
-      }));
+  });
+  get("/internal/v1/actors", "The supervision tree, and entities in memory.",
+      [c](const request&, const responder& done) { done(actors(*c)); });
+  get("/internal/v1/parked", "What waits for an operator, oldest first.",
+      [c](const request& ask, const responder& done) { list_parked(*c, ask, done); });
+  routes.back().query = page_parameters();
+  get("/internal/v1/books", "Known balances against transfers.",
+      [c](const request& ask, const responder& done) { books(c, ask, done); });
   routes.back().query = {{"recount", "true: count every transfer anew", R"({"type":"boolean"})"}};
-  routes.push_back(
-      get("/internal/v1/audit/verify", "Recomputes the hash chain.", [c](request, responder done) {
-        answer_later(*c, done, [c] { return json_reply(to_json(c->audit->verify({}))); });
-      }));
-  routes.push_back(
-      get("/internal/v1/doctor", "Risks of the database and the host.",
-          [c](request, responder done) { answer_later(*c, done, [c] { return doctor(*c); }); }));
-
-  auto release =
-      get("/internal/v1/parked/{kind}/{id}/release", "Puts a parked entity back to work.",
-          [c](request ask, responder done) { release_parked(*c, ask, done); });
-  release.verb = method::post;
-  routes.push_back(std::move(release));
-
-  auto tokens =
-      get("/internal/v1/tokens", "Makes an access token.", [c](request ask, responder done) {
-        answer_later(*c, done, [c, body = std::move(ask.body)] { return create_token(*c, body); });
+  get("/internal/v1/audit/verify", "Recomputes the hash chain.",
+      [c](const request&, const responder& done) {
+        answer_later(c->in_audits, done, [c] { return json_reply(to_json(c->audit->verify({}))); });
       });
-  tokens.verb = method::post;
-  tokens.roles = {"admin"};
-  tokens.body = http::body_kind::json;
-  tokens.success = 201;
-  routes.push_back(std::move(tokens));
+  get("/internal/v1/doctor", "Risks of the database and the host.",
+      [c](const request&, const responder& done) {
+        answer_later(c->in_background, done, [c] { return doctor(*c); });
+      });
+  routes.push_back(internal_route(
+      method::post, "/internal/v1/parked/{kind}/{id}/release", "Puts a parked entity back to work.",
+      [c](const request& ask, const responder& done) { release_parked(c, ask, done); }));
+  for (auto& one : token_routes(c->tokens, c->in_background))
+    routes.push_back(std::move(one));
   if (c->members != nullptr)
     for (auto& one : cluster_routes(*c->members))
       routes.push_back(std::move(one));

@@ -2,13 +2,13 @@
 
 #include "gateways/http/handler.hpp"
 #include "gateways/ops/cluster.hpp"
+#include "gateways/ops/tokens.hpp"
 #include "runtime/ports/audit.hpp"
 #include "runtime/ports/store.hpp"
 
 #include <cstdint>
 #include <functional>
 #include <string>
-#include <variant>
 #include <vector>
 
 /// The internal listener's resources: health, readiness, metrics and what operators ask.
@@ -43,23 +43,22 @@ struct doctor_row {
   std::string sentence;
 };
 
-/// What the resources are made of; supplied by the composition root. Functions marked (blocking)
-/// are run on the background worker, all others must return at once.
+/// What the resources are made of; supplied by the composition root. What is marked (blocking) is
+/// run on a worker, all others must return at once.
 struct context {
   std::string version;
   std::function<std::vector<check>()> readiness;
   std::function<std::string()> metrics;
   std::function<std::vector<actor_row>()> actors;
   std::function<std::vector<entity_row>(std::size_t limit)> entities;
-  std::function<std::variant<std::string, error>(const std::string& user,
-                                                 const std::string& role)>
-      create_token;                                // blocking
+  token_desk tokens;                               // blocking
   std::function<std::vector<doctor_row>()> doctor; // blocking
   store* db = nullptr;
-  auditor* audit = nullptr;                       // blocking
+  auditor* audit = nullptr;                       // blocking, for minutes
   cluster_port* members = nullptr;                // null: no routes of the cluster
   std::function<void(const entity_ref&)> release; // puts a parked entity back to work, anywhere
-  std::function<void(std::function<void()>)> in_background; // one worker, bounded queue
+  queue in_background;                            // for tokens and the doctor: seconds at most
+  queue in_audits; // of its own, so that nothing else waits for an audit
 };
 
 http::route_table make_routes(context c);

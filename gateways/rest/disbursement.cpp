@@ -1,3 +1,4 @@
+#include "gateways/rest/bounds.hpp"
 #include "gateways/rest/entity_resource.hpp"
 #include "gateways/rest/pay_lines.hpp"
 #include "gateways/rest/presenters.hpp"
@@ -11,9 +12,6 @@ namespace {
 constexpr std::string_view statuses[] = {"draft",     "locking",  "locked", "approved",
                                          "reserving", "paying",   "paused", "cancelling",
                                          "cancelled", "completed"};
-
-/// More ids than that are refused; a project has at most 5,000 batches.
-constexpr std::size_t max_batch_ids = 5'000;
 
 constexpr std::size_t digest_bytes = 32;
 
@@ -157,13 +155,17 @@ std::string digest_from(std::string_view text) {
 
 /// `batch_ids`, or `batches` for those who guess.
 void read_batches(http::json_reader& in, pb::CreateDisbursement& ask) {
-  for (std::string_view name : {"batch_ids", "batches"})
-    for (auto& text : in.optional_strings(name, max_batch_ids, 64)) {
+  for (std::string_view name : {"batch_ids", "batches"}) {
+    auto named = in.optional_strings(name, max_batch_ids, 64);
+    if (in.has(name) && named.empty())
+      in.reject(name, "must name at least one batch: leave it out to pay all of the project's");
+    for (auto& text : named) {
       if (auto id = uuid::parse(text))
         ask.add_batches(id->raw());
       else
         in.reject(name, "must hold ids of batches, e.g. from GET /v2/batches");
     }
+  }
   if (in.has("batch_ids") && in.has("batches"))
     in.reject("batches", "is another name of batch_ids: give one of them");
 }
@@ -186,8 +188,10 @@ http::route create(const entity_resource& disbursements) {
       object_schema(
           {{"project_id", "id"},
            {"name", "text"},
-           {"batch_ids?", R"({"type":"array","items":{"type":"string","format":"uuid"},)"
-                          R"("description":"left out: all batches of the project"})"},
+           {"batch_ids?", R"({"type":"array","minItems":1,"maxItems":)" +
+                              std::to_string(max_batch_ids) +
+                              R"(,"items":{"type":"string","format":"uuid"},)"
+                              R"("description":"left out: all batches of the project"})"},
            {"amount_minor?", R"({"type":"integer","format":"int64","minimum":1,)"
                              R"("description":"minor units, the same for each household; )"
                              R"(left out: what each one's register row says"})"},

@@ -174,6 +174,24 @@ void add_place(http::response& to, std::uint64_t version, shard_id shard, std::u
     to.headers.emplace_back("Rahat-Position", std::to_string(position));
 }
 
+versioned_read::versioned_read(const http::request& from)
+    : wanted_(versions_in(from.if_match, comparison::strong)),
+      seen_(versions_in(from.if_none_match, comparison::weak)) {}
+
+std::optional<http::response> versioned_read::settled(const entity_view& found) const {
+  if (wanted_ && !wanted_->holds(found.version))
+    return http::problem({errc::precondition_failed,
+                          "it has another version than If-Match names: leave that out",
+                          {}});
+  if (!seen_ || !seen_->holds(found.version))
+    return std::nullopt;
+  http::response same;
+  add_place(same, found.version, found.shard, found.position);
+  same.status = 304;
+  same.content_type.clear();
+  return same;
+}
+
 http::response problem_of(const error& why, std::string_view kind) {
   if (why.code == errc::not_found && why.message.empty())
     return http::problem(
@@ -281,23 +299,15 @@ http::route entity_resource::one(std::string summary) const {
   row.pattern = path() + "/{id}";
   row.tag = plural_;
   row.summary = std::move(summary);
+  row.has_etag = true;
   row.response_schema = schema_;
   row.handle = [self = *this](http::request from, http::responder done) {
-    auto wanted = versions_in(from.if_match, comparison::strong);
-    auto seen = versions_in(from.if_none_match, comparison::weak);
-    with_view(self, from, done, [wanted, seen, done](entity_view found) {
-      if (wanted && !wanted->holds(found.version))
-        return done(http::problem({errc::precondition_failed,
-                                   "it has another version than If-Match names: leave that out",
-                                   {}}));
+    with_view(self, from, done, [read = versioned_read(from), done](entity_view found) {
+      if (auto settled = read.settled(found))
+        return done(std::move(*settled));
       http::response out;
       add_place(out, found.version, found.shard, found.position);
-      if (seen && seen->holds(found.version)) {
-        out.status = 304;
-        out.content_type.clear();
-      } else {
-        out.body = *found.json;
-      }
+      out.body = *found.json;
       done(std::move(out));
     });
   };

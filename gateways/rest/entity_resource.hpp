@@ -117,6 +117,19 @@ std::string_view id_in(std::string_view json);
 /// ETag, Rahat-Shard and Rahat-Position.
 void add_place(http::response& to, std::uint64_t version, shard_id shard, std::uint64_t position);
 
+/// The preconditions of a GET of something that has a version.
+class versioned_read {
+public:
+  explicit versioned_read(const http::request& from);
+
+  /// 412 or 304 where the headers ask for it; nothing: answer with the body and `add_place`.
+  std::optional<http::response> settled(const entity_view& found) const;
+
+private:
+  std::optional<version_list> wanted_; // If-Match
+  std::optional<version_list> seen_;   // If-None-Match
+};
+
 /// Errors that say which kind of thing is missing; other errors are passed on as they are.
 http::response problem_of(const error& why, std::string_view kind);
 

@@ -17,11 +17,6 @@ constexpr std::array<std::string_view, known_columns> names = {
 constexpr std::size_t least_phone_digits = 5;
 constexpr std::size_t most_phone_digits = 15; // E.164
 
-std::size_t characters(std::string_view utf8) {
-  return static_cast<std::size_t>(
-      std::count_if(utf8.begin(), utf8.end(), [](char c) { return (c & 0xc0) != 0x80; }));
-}
-
 bool has_control(std::string_view text) {
   return std::any_of(text.begin(), text.end(), [](char c) {
     auto byte = static_cast<unsigned char>(c);

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string_view>
 
@@ -16,6 +18,12 @@ std::optional<T> parse_number(std::string_view text) {
   if (text.empty() || failed != std::errc() || end != text.data() + text.size())
     return std::nullopt;
   return out;
+}
+
+/// How many characters a text has, which is UTF-8.
+inline std::size_t characters(std::string_view utf8) {
+  return static_cast<std::size_t>(
+      std::count_if(utf8.begin(), utf8.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
 /// A day of the calendar written YYYY-MM-DD.

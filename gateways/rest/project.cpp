@@ -163,9 +163,12 @@ http::route accounts(const entity_resource& projects) {
   row.pattern = projects.path() + "/{id}/accounts";
   row.tag = projects.tag();
   row.summary = "The accounts that the project owns and their balances";
+  row.has_etag = true;
   row.response_schema = list_schema(account_schema());
   row.handle = [projects](http::request from, http::responder done) {
-    with_view(projects, from, done, [done](entity_view found) {
+    with_view(projects, from, done, [read = versioned_read(from), done](entity_view found) {
+      if (auto settled = read.settled(found))
+        return done(std::move(*settled));
       http::response out;
       out.body = accounts_in(*found.json);
       add_place(out, found.version, found.shard, found.position);

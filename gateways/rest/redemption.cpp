@@ -1,9 +1,12 @@
 #include "gateways/rest/redemption.hpp"
 
+#include "gateways/rest/bounds.hpp"
 #include "gateways/rest/entity_resource.hpp"
 #include "gateways/rest/json_writer.hpp"
+#include "gateways/rest/parse.hpp"
 
 #include <algorithm>
+#include <limits>
 
 /// /v2/redemptions: a beneficiary's wallet pays a vendor. Decided by the wallet's batch; published
 /// by it as entries of kind "redemption" whose parent is the vendor.
@@ -28,8 +31,6 @@ std::string redemption_json(const pb::RedemptionDone& done) {
 
 namespace {
 
-constexpr std::size_t max_client_id = 200;
-
 std::string redemption_schema() {
   return object_schema({{"id", "id"},
                         {"project_id", "id"},
@@ -46,6 +47,14 @@ std::string redemption_schema() {
 bool is_code(std::string_view text) {
   return text.size() == sealer::code_digits &&
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// The shop's own number of the purchase; "" when it has none.
+std::string read_number(http::json_reader& in) {
+  auto number = in.optional_string("id", std::numeric_limits<std::size_t>::max(), 1).value_or("");
+  if (characters(number) > max_redemption_id)
+    in.reject("id", "may have at most " + std::to_string(max_redemption_id) + " characters");
+  return number;
 }
 
 struct redemption_ask {
@@ -66,7 +75,7 @@ std::variant<redemption_ask, error> read(const sealer& trust, const http::reques
   auto code = in.require_string("code", 64);
   if (!is_code(code))
     in.reject("code", "must be the 6 digits that the member was given");
-  redeem.set_client_id(in.optional_string("id", max_client_id, 1).value_or(""));
+  redeem.set_client_id(read_number(in));
   if (!wallet_index(out.batch, member))
     in.reject("member_id", "must be a member of the batch in batch_id");
   if (auto wrong = in.finish())
@@ -77,15 +86,17 @@ std::variant<redemption_ask, error> read(const sealer& trust, const http::reques
 
 http::route create(const entity_resource& redemptions) {
   // The table's row is the usual one; only where the command goes differs.
-  auto row = redemptions.create("Lets a member's wallet pay a vendor", {"maker", "operator"},
-                                object_schema({{"batch_id", "id"},
-                                               {"member_id", "id"},
-                                               {"vendor_id", "id"},
-                                               {"amount_minor", "money"},
-                                               {"currency", "currency"},
-                                               {"code", "text"},
-                                               {"id?", "text"}}),
-                                {});
+  auto row =
+      redemptions.create("Lets a member's wallet pay a vendor", {"maker", "operator"},
+                         object_schema({{"batch_id", "id"},
+                                        {"member_id", "id"},
+                                        {"vendor_id", "id"},
+                                        {"amount_minor", "money"},
+                                        {"currency", "currency"},
+                                        {"code", "text"},
+                                        {"id?", R"({"type":"string","minLength":1,"maxLength":)" +
+                                                    std::to_string(max_redemption_id) + "}"}}),
+                         {});
   row.handle = [with = redemptions.context(), prefix = redemptions.path() + "/"](
                    http::request from, http::responder done) {
     auto ask = read(with->trust, from);

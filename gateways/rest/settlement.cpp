@@ -97,6 +97,12 @@ http::route_table settlement_routes(const shared_context& with) {
                       })),
       settlements.act("pay", "Pays the vendor out", {"maker"}, empty,
                       reads<command>([](http::json_reader&, command& o) { o.mutable_pay(); })),
+      settlements.act("withdraw",
+                      "Opens it again before it is paid; the vendor's receipts are free",
+                      {"maker", "checker"}, std::string(reason_schema),
+                      reads<command>([](http::json_reader& in, command& out) {
+                        out.mutable_withdraw()->set_reason(reason_in(in));
+                      })),
       statement_route(settlements),
   };
 }

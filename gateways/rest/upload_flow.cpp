@@ -266,7 +266,7 @@ private:
     if (why && is_retryable(why->code))
       again_ |= may_retry(*why);
     else if (why && number == queue_.front().what.number)
-      refused(*why);
+      stage_refused(*why);
     else if (why)
       again_ = true; // one before it has not been taken: that one decides
     else
@@ -322,6 +322,14 @@ private:
       return;
     verdict_ = http::problem(why);
     check_status_ = why.code == errc::wrong_status;
+  }
+
+  /// Nothing of a file that is refused may wait for an hour as `receiving`. But an upload that is
+  /// not this file's, or has ended, is left alone.
+  void stage_refused(const error& why) {
+    if (!verdict_ && why.code != errc::wrong_status && why.code != errc::idempotency_key_reused)
+      abandon_reason_ = why.message;
+    refused(why);
   }
 
   action look() {

@@ -32,13 +32,16 @@ const std::vector<line::statement> call_statements = {
 };
 
 const std::vector<line::statement> move_statements = {
+    {"take",
+     "SELECT epoch, head_position, head_hash FROM"
+     " shard_take_v2($1, $2, $3, $4, $5 * interval '1 millisecond')"},
+    {"release", "SELECT shard_release_v1($1, $2, $3, $4, $5, $6)"},
+};
+
+const std::vector<line::statement> ending_statements = {
     {"sessions", pg::sessions_sql},
     {"end_all", pg::end_all_sql},
     {"await_one", pg::await_one_sql},
-    {"take",
-     "SELECT epoch, head_position, head_hash FROM"
-     " shard_take_v1($1, $2, $3, $4, $5 * interval '1 millisecond')"},
-    {"release", "SELECT shard_release_v1($1, $2, $3, $4, $5, $6)"},
 };
 
 std::string session(const std::string& service, const node_identity& me, std::string_view part,
@@ -61,8 +64,15 @@ lane::terms call_terms(const std::string& service, const node_identity& me, cons
 
 lane::terms move_terms(const std::string& service, const node_identity& me, const generation& now) {
   using namespace membership_limits;
-  return {session(service, me, "shards", end_sessions, lock_timeout), now, move_statements,
-          waiting_moves, lane::time_runs::when_begun};
+  return {session(service, me, "shards", move, lock_timeout), now, move_statements, waiting_moves,
+          lane::time_runs::when_begun};
+}
+
+lane::terms ending_terms(const std::string& service, const node_identity& me,
+                         const generation& now) {
+  using namespace membership_limits;
+  return {session(service, me, "endings", end_sessions, lock_timeout), now, ending_statements,
+          waiting_endings, lane::time_runs::when_begun};
 }
 
 /// Functions that answer true, or NULL where nothing was found.
@@ -85,9 +95,11 @@ pg_membership::pg_membership(const std::string& service_conninfo, node_identity 
       ttl_ms_(terms.ttl.count()),
       vote_expiry_us_(vote_expiry.count()),
       calls_(call_terms(service_conninfo, me_, now), time_),
-      moves_(move_terms(service_conninfo, me_, now), time_) {
+      moves_(move_terms(service_conninfo, me_, now), time_),
+      endings_(ending_terms(service_conninfo, me_, now), time_) {
   calls_.start();
   moves_.start();
+  endings_.start();
 }
 
 pg_membership::~pg_membership() {
@@ -97,10 +109,12 @@ pg_membership::~pg_membership() {
 void pg_membership::stop() {
   calls_.stop();
   moves_.stop();
+  endings_.stop();
 }
 
 std::vector<part> pg_membership::parts() {
-  return {calls_.as_part("membership"), moves_.as_part("shard-rows")};
+  return {calls_.as_part("membership"), moves_.as_part("shard-rows"),
+          endings_.as_part("dead-sessions")};
 }
 
 void pg_membership::read(callback<cluster_reading> done) {
@@ -175,10 +189,10 @@ void pg_membership::end_sessions(const cluster::member_id& former, callback<int>
   if (former.node == me_.node && former.incarnation >= me_.incarnation)
     return done(
         error{errc::invalid_input, "this start of the node does not end its own sessions", {}});
-  moves_.ask<int>(membership_limits::end_sessions, std::move(done),
-                  [=, this](line& on, line::deadline until) {
-                    return pg::end_sessions(on, former, until, time_);
-                  });
+  endings_.ask<int>(membership_limits::end_sessions, std::move(done),
+                    [=, this](line& on, line::deadline until) {
+                      return pg::end_sessions(on, former, until, time_);
+                    });
 }
 
 void pg_membership::take(shard_id shard, callback<std::optional<shard_grant>> done) {

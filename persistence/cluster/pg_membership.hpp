@@ -17,8 +17,11 @@ namespace rahat {
 namespace membership_limits {
 /// Readings, votes and changes that wait; beyond: errc::overloaded, from the caller's own thread.
 inline constexpr std::size_t waiting_calls = 64;
-/// Takes and releases that wait: one of each shard, and what ends sessions. Beyond: overloaded.
+/// Takes and releases that wait: one of each shard, and some that nobody waits for any more.
+/// Beyond: overloaded.
 inline constexpr std::size_t waiting_moves = shard_count + waiting_calls;
+/// Former owners whose sessions have to end. Beyond: overloaded.
+inline constexpr std::size_t waiting_endings = 64;
 /// From being asked to the answer.
 inline constexpr std::chrono::milliseconds call{1'000};
 /// From a take's or release's turn to its answer: longer than it may wait for the shard's row.
@@ -27,9 +30,10 @@ inline constexpr std::chrono::milliseconds lock_timeout{2'000};
 inline constexpr std::chrono::milliseconds end_sessions{10'000};
 } // namespace membership_limits
 
-/// The tables of membership and ownership in Postgres, on two threads with a connection each:
-/// readings, votes and changes on one ("membership"), takes, releases and ended sessions on the
-/// other ("shards"), so that a reading never waits for a shard's row. Both connect when they are
+/// The tables of membership and ownership in Postgres, on three threads with a connection each:
+/// readings, votes and changes on one ("membership"), takes and releases on another ("shards"), and
+/// one that ends sessions ("endings"): a reading never waits for a shard's row, nor a shard that is
+/// free or to be released for sessions that take their time to end. They connect when they are
 /// used, and again after a loss; then everything that waits there is answered as unavailable.
 /// A database of another generation is no database: unavailable (R8); the lease ends the process.
 ///
@@ -73,6 +77,7 @@ private:
   const std::int64_t vote_expiry_us_;
   pg::lane calls_;
   pg::lane moves_;
+  pg::lane endings_;
 };
 
 } // namespace rahat

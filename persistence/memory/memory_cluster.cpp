@@ -290,7 +290,10 @@ std::optional<shard_grant> memory_cluster::take(const member_id& me, shard_id sh
   std::lock_guard guard{mutex_};
   auto& s = shards_.at(shard);
   const auto* mine = find(me);
-  if (mine == nullptr || !mine->m.active() || !runs(mine->m, mine->ttl_us))
+  if (mine == nullptr || !runs(mine->m, mine->ttl_us))
+    return std::nullopt;
+  const bool takes_back = mine->m.status == member_status::leaving && s.owner == me;
+  if (!mine->m.active() && !takes_back)
     return std::nullopt;
   const bool own = s.owner.node == me.node && s.owner.incarnation <= me.incarnation;
   if (!s.owner.node.is_nil() && s.generation == as_generation && !own &&

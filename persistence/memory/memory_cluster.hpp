@@ -15,8 +15,8 @@
 namespace rahat {
 
 /// The tables of membership and ownership of one database, in memory, shared by the twins of
-/// several nodes: what migration 0005 and its functions do, statement by statement. The clock is
-/// set by hand. Thread-safe; each call is one transaction. Deterministic.
+/// several nodes: what migrations 0005, 0006 and their functions do, statement by statement. The
+/// clock is set by hand. Thread-safe; each call is one transaction. Deterministic.
 class memory_cluster {
 public:
   struct terms {

@@ -44,9 +44,13 @@ bool memory_membership::run_move() {
   return step(moves_);
 }
 
+bool memory_membership::run_ending() {
+  return step(endings_);
+}
+
 std::size_t memory_membership::waiting() const {
   std::lock_guard guard{mutex_};
-  return calls_.size() + moves_.size();
+  return calls_.size() + moves_.size() + endings_.size();
 }
 
 void memory_membership::stop() {
@@ -55,9 +59,11 @@ void memory_membership::stop() {
     std::lock_guard guard{mutex_};
     stopped_ = true;
     refused.swap(calls_);
-    for (auto& c : moves_)
-      refused.push_back(std::move(c));
-    moves_.clear();
+    for (auto* others : {&moves_, &endings_}) {
+      for (auto& c : *others)
+        refused.push_back(std::move(c));
+      others->clear();
+    }
   }
   for (auto& c : refused)
     c.refuse(unavailable("the node is stopping"));
@@ -167,13 +173,14 @@ void memory_membership::raise_level(std::int32_t to, callback<std::string> done)
 }
 
 void memory_membership::end_sessions(const cluster::member_id& former, callback<int> done) {
-  ask<int>(moves_, how_.waiting_moves, std::move(done), [=, this]() -> std::variant<int, error> {
+  const auto work = [=, this]() -> std::variant<int, error> {
     if (former.node == me_.node && former.incarnation >= me_.incarnation)
       return error{errc::invalid_input, "this start of the node does not end its own sessions", {}};
     if (const auto ended = database_->end_sessions(former))
       return *ended;
     return unavailable("a session of node " + former.str() + " does not end");
-  });
+  };
+  ask<int>(endings_, how_.waiting_endings, std::move(done), work);
 }
 
 void memory_membership::take(shard_id shard, callback<std::optional<shard_grant>> done) {

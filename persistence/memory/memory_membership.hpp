@@ -19,12 +19,13 @@ namespace rahat {
 struct memory_membership_options {
   enum class drive {
     immediate, // each call answers before it returns, from the caller's thread
-    manual,    // calls wait until `run_one` or `run_move`
+    manual,    // calls wait until `run_one`, `run_move` or `run_ending`
   };
   drive mode = drive::immediate;
   /// As membership_limits of the real one; beyond: errc::overloaded.
   std::size_t waiting_calls = 64;
   std::size_t waiting_moves = shard_count + 64;
+  std::size_t waiting_endings = 64;
 };
 
 /// One node's twin of the store of membership, over the tables that it shares with the others.
@@ -51,8 +52,10 @@ public:
 
   /// The next reading, vote or change; false if none waits.
   bool run_one();
-  /// The next take, release or end of sessions.
+  /// The next take or release.
   bool run_move();
+  /// The next end of sessions.
+  bool run_ending();
   std::size_t waiting() const;
   void stop();
 
@@ -96,6 +99,7 @@ private:
   std::uint32_t lost_answers_ = 0;
   queue calls_;
   queue moves_;
+  queue endings_;
 };
 
 } // namespace rahat

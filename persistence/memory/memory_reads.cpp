@@ -229,25 +229,20 @@ void memory_store::park(parked_row row) {
   enqueue_read(std::move(op));
 }
 
-void memory_store::parked(std::uint32_t limit, callback<std::vector<parked_row>> done) {
+void memory_store::parked(std::uint64_t after, std::uint32_t limit,
+                          callback<std::vector<parked_row>> done) {
   using found = std::vector<parked_row>;
   enqueue_read(read_of<found>(std::move(done), [=](tables& db) -> outcome<found> {
     found out;
-    for (auto at = db.parked.begin(); at != db.parked.end() && out.size() < limit; ++at)
+    for (auto at = db.parked.upper_bound(after); at != db.parked.end() && out.size() < limit; ++at)
       out.push_back(at->second);
     return out;
   }));
 }
 
-void memory_store::release(std::uint64_t id, callback<std::optional<parked_row>> done) {
-  using found = std::optional<parked_row>;
-  enqueue_read(read_of<found>(std::move(done), [=](tables& db) -> outcome<found> {
-    auto at = db.parked.find(id);
-    if (at == db.parked.end())
-      return found{};
-    found out{at->second};
-    db.parked.erase(at);
-    return out;
+void memory_store::release(const entity_ref& entity, callback<std::uint64_t> done) {
+  enqueue_read(read_of<std::uint64_t>(std::move(done), [=](tables& db) -> outcome<std::uint64_t> {
+    return std::erase_if(db.parked, [&](auto& row) { return row.second.entity == entity; });
   }));
 }
 

@@ -90,9 +90,45 @@ void memory_store::take_locked(shard_id shard) {
     row.owner = owner_;
     ++row.epoch;
     generation_ = row.generation;
-    held_[shard] = {row.epoch, row.head_position, row.head_hash};
+    hold(shard, {row.epoch, row.head_position, row.head_hash});
   });
+}
+
+/// Hosts of a former epoch write no more: they load anew.
+void memory_store::hold(shard_id shard, held_shard as) {
+  held_[shard] = std::move(as);
   std::erase_if(lanes_, [&](auto& lane) { return lane.second.shard == shard; });
+}
+
+void memory_store::adopt(const shard_grant& shard) {
+  std::lock_guard guard(mutex_);
+  hold(shard.shard, {static_cast<std::uint64_t>(shard.epoch),
+                     static_cast<std::uint64_t>(shard.head_position), shard.head_hash});
+}
+
+/// Its turn comes when everything that was queued before it is settled.
+void memory_store::give_up(shard_id shard, std::int64_t epoch,
+                           std::function<void(std::variant<shard_grant, error>)> done) {
+  auto op = read_of<shard_grant>(std::move(done), [=, this](tables& db) {
+    return give_up_now(db, shard, static_cast<std::uint64_t>(epoch));
+  });
+  std::lock_guard guard(mutex_);
+  if (!crashed_)
+    enqueue(writers_[writer_of(shard)].queue, std::move(op));
+}
+
+std::variant<shard_grant, error> memory_store::give_up_now(tables& db, shard_id shard,
+                                                           std::uint64_t epoch) {
+  auto& w = writers_[writer_of(shard)];
+  if (w.reread_heads)
+    reread_heads(w, db);
+  auto held = held_.find(shard);
+  if (held == held_.end() || held->second.epoch != epoch)
+    return error{errc::moved, "another owner has taken the shard", {}};
+  shard_grant out{shard, static_cast<std::int64_t>(held->second.epoch),
+                  static_cast<std::int64_t>(held->second.position), held->second.hash};
+  held_.erase(held);
+  return out;
 }
 
 // ---- queues ---------------------------------------------------------------------------------

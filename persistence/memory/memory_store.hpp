@@ -5,6 +5,7 @@
 #include "persistence/memory/statement.hpp"
 #include "runtime/ports/clock.hpp"
 #include "runtime/ports/queries.hpp"
+#include "runtime/ports/shard_store.hpp"
 #include "runtime/ports/store.hpp"
 
 #include <condition_variable>
@@ -52,7 +53,7 @@ struct memory_options {
 /// order give the same callbacks in the same order, hashes included.
 ///
 /// Thread-safe. Callbacks are made without any lock held, so they may call the twin again.
-class memory_store final : public store, public queries {
+class memory_store final : public store, public queries, public shard_store {
 public:
   explicit memory_store(std::shared_ptr<memory_database> rows, memory_options options = {});
 
@@ -81,8 +82,9 @@ public:
   void pending(shard_id shard, std::uint32_t limit,
                callback<std::vector<entity_ref>> done) override;
   void park(parked_row row) override;
-  void parked(std::uint32_t limit, callback<std::vector<parked_row>> done) override;
-  void release(std::uint64_t id, callback<std::optional<parked_row>> done) override;
+  void parked(std::uint64_t after, std::uint32_t limit,
+              callback<std::vector<parked_row>> done) override;
+  void release(const entity_ref& entity, callback<std::uint64_t> done) override;
   void journal(shard_id shard, std::uint64_t after, std::uint32_t limit,
                callback<std::vector<journal_row>> done) override;
   void history(const entity_ref& entity, std::uint64_t after, std::uint32_t limit,
@@ -98,6 +100,10 @@ public:
             callback<std::vector<stored_row>> done) override;
   void upload_errors(uuid upload, std::int64_t after, std::uint32_t limit,
                      callback<std::vector<stored_error>> done) override;
+
+  void adopt(const shard_grant& shard) override;
+  void give_up(shard_id shard, std::int64_t epoch,
+               std::function<void(std::variant<shard_grant, error>)> done) override;
 
   // -- for whoever drives it ----------------------------------------------------------------
 
@@ -197,11 +203,11 @@ private:
   void send(writer& w);
   void resolve(writer& w);
   void try_again(writer& w, std::string why);
-  void give_up(writer& w, const std::string& why);
+  void abandon(writer& w, const std::string& why);
   memory::statement prepare(batch& b);
   bool execute(writer& w, fault_plan::batch_fault fault);
   void take_due_fences(const batch& b);
-  void reread_heads(writer& w);
+  void reread_heads(writer& w, memory::tables& db);
   void landed(writer& w);
   void fenced(writer& w, std::vector<shard_id> shards);
   void split(writer& w, const std::string& why, std::size_t parts);
@@ -227,6 +233,9 @@ private:
   bool idle_locked() const;
   void work();
   void take_locked(shard_id shard);
+  void hold(shard_id shard, held_shard as);
+  std::variant<shard_grant, error> give_up_now(memory::tables& db, shard_id shard,
+                                               std::uint64_t epoch);
 
   const std::shared_ptr<memory_database> rows_;
   const memory_options options_;

@@ -114,7 +114,7 @@ void memory_store::send(writer& w) {
   if (faults_.take_down())
     return try_again(w, "the server cannot be reached");
   if (w.reread_heads)
-    reread_heads(w);
+    rows_->with([&](tables& db) { reread_heads(w, db); });
   auto lost = std::find_if(b.commits.begin(), b.commits.end(),
                            [&](queued_commit& q) { return !held_.contains(q.what.shard); });
   if (lost != b.commits.end())
@@ -191,10 +191,10 @@ void memory_store::resolve(writer& w) {
 /// Hosts notice nothing of it, unless it happens too often.
 void memory_store::try_again(writer& w, std::string why) {
   if (++w.sending.front().attempts >= options_.attempts)
-    give_up(w, why);
+    abandon(w, why);
 }
 
-void memory_store::give_up(writer& w, const std::string& why) {
+void memory_store::abandon(writer& w, const std::string& why) {
   auto& b = w.sending.front();
   w.reread_heads = w.reread_heads || b.unknown;
   for (auto& q : b.commits)
@@ -204,14 +204,12 @@ void memory_store::give_up(writer& w, const std::string& why) {
 
 /// A batch that was given up with its outcome unknown may have moved heads: under an epoch of our
 /// own it was us.
-void memory_store::reread_heads(writer& w) {
-  rows_->with([&](tables& db) {
-    for (auto& [shard, held] : held_) {
-      auto& row = db.shards.at(shard);
-      if (row.epoch == held.epoch && row.generation == generation_)
-        held = {row.epoch, row.head_position, row.head_hash};
-    }
-  });
+void memory_store::reread_heads(writer& w, tables& db) {
+  for (auto& [shard, held] : held_) {
+    auto& row = db.shards.at(shard);
+    if (row.epoch == held.epoch && row.generation == generation_)
+      held = {row.epoch, row.head_position, row.head_hash};
+  }
   w.reread_heads = false;
 }
 

@@ -28,6 +28,8 @@ public:
 
   bool open() const;
 
+  void close() { connection_.reset(); }
+
   /// Makes a new connection, then ends this writer's former sessions and waits until they are
   /// gone: what they had been sent has happened or never will.
   void connect();

@@ -32,12 +32,33 @@ std::string one_line(std::string text) {
   return text;
 }
 
-/// Conditions of the server whose SQLSTATE libpqxx 6.4.5 keeps to itself: only the type tells.
-bool is_condition_without_state(const std::exception& e) {
-  return dynamic_cast<const pqxx::transaction_rollback*>(&e) != nullptr // class 40
-         || dynamic_cast<const pqxx::insufficient_resources*>(&e) != nullptr ||
-         dynamic_cast<const pqxx::insufficient_privilege*>(&e) != nullptr ||
-         dynamic_cast<const pqxx::syntax_error*>(&e) != nullptr; // a table is missing
+template <class T>
+bool is(const std::exception& e) {
+  return dynamic_cast<const T*>(&e) != nullptr;
+}
+
+/// Where libpqxx 6.4.5 keeps the SQLSTATE to itself, its type tells as much.
+std::string state_of(const std::exception& e) {
+  if (const auto* sql = dynamic_cast<const pqxx::sql_error*>(&e))
+    if (!sql->sqlstate().empty())
+      return sql->sqlstate();
+  if (is<pqxx::deadlock_detected>(e))
+    return "40P01";
+  if (is<pqxx::serialization_failure>(e))
+    return "40001";
+  if (is<pqxx::transaction_rollback>(e))
+    return "40000";
+  if (is<pqxx::disk_full>(e))
+    return "53100";
+  if (is<pqxx::out_of_memory>(e))
+    return "53200";
+  if (is<pqxx::insufficient_resources>(e))
+    return "53000";
+  if (is<pqxx::insufficient_privilege>(e))
+    return "42501";
+  if (is<pqxx::syntax_error>(e))
+    return "42000"; // a table, a column or a function is missing
+  return {};
 }
 
 bool ends_connection(std::string_view state) {
@@ -79,16 +100,12 @@ std::vector<shard_id> fenced_shards(std::string_view message) {
 failure failure_of(const std::exception& e, bool connection_open) {
   failure f;
   f.message = one_line(e.what());
-  const auto* sql = dynamic_cast<const pqxx::sql_error*>(&e);
+  f.state = state_of(e);
   if (dynamic_cast<const pqxx::broken_connection*>(&e) != nullptr ||
       dynamic_cast<const pqxx::statement_completion_unknown*>(&e) != nullptr || !connection_open)
     f.what = failure_class::in_doubt;
-  else if (is_condition_without_state(e))
-    f.what = failure_class::again;
-  else if (sql == nullptr)
-    f.what = failure_class::guilty;
   else
-    f.what = class_of(sql->sqlstate());
+    f.what = class_of(f.state);
   if (f.what == failure_class::fenced)
     f.shards = fenced_shards(f.message);
   return f;

@@ -13,13 +13,14 @@ namespace rahat::pg {
 enum class failure_class {
   fenced,   // RH001: nothing was written; the named shards have another owner
   in_doubt, // the connection is gone: the batch may have landed or not
-  again,    // nothing was written, and the batch is not at fault: send it again
+  again,    // nothing was written, and the batch is not at fault: send it again, for a while
   guilty,   // nothing was written, and a row of the batch is at fault
 };
 
 struct failure {
   failure_class what = failure_class::guilty;
   std::string message;          // Postgres' own sentence, on one line
+  std::string state;            // its SQLSTATE; empty: none was given
   std::vector<shard_id> shards; // of `fenced`
 };
 

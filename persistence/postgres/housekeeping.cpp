@@ -15,6 +15,8 @@ namespace {
 constexpr std::chrono::milliseconds turn_every{200};
 constexpr std::size_t acks_a_turn = 1'000; // beyond, a turn comes at once
 constexpr std::chrono::hours days_every{1};
+constexpr std::chrono::hours staged_every{1};
+constexpr std::size_t staged_a_turn = 10'000; // of each table; beyond, the next turn goes on
 
 void prepare_statements(pqxx::connection_base& c) {
   {
@@ -37,6 +39,14 @@ void prepare_statements(pqxx::connection_base& c) {
   c.prepare("park",
             "INSERT INTO parked (kind, entity, shard, reason, body, tries, at_us)"
             " VALUES ($1, $2, $3, $4, $5, $6, $7)");
+  // Households of registers that came to nothing, and the keys of their persons. Both statuses are
+  // final, so that it does not matter who holds the shard; another node may do the same just now.
+  for (std::string table : {"upload_row", "person_key"})
+    c.prepare("forget_" + table,
+              "DELETE FROM " + table + " WHERE (upload, ordinal) IN (SELECT r.upload, r.ordinal" +
+                  " FROM query q JOIN " + table + " r ON r.upload = q.id WHERE q.kind = 'upload'" +
+                  " AND q.status IN ('rejected', 'abandoned') LIMIT $1" +
+                  " FOR UPDATE OF r SKIP LOCKED)");
 }
 
 } // namespace
@@ -52,6 +62,7 @@ void housekeeping::start() {
   prepare_statements(*connection_);
   make_request_days();
   next_days_ = how_.time->steady() + days_every;
+  next_staged_ = how_.time->steady();
   thread_.start([this] { run(); });
 }
 
@@ -158,6 +169,10 @@ bool housekeeping::turn() {
       well = attempt([this] { make_request_days(); }) && well;
       next_days_ = how_.time->steady() + days_every;
     }
+    if (how_.time->steady() >= next_staged_) {
+      next_staged_ = how_.time->steady() + staged_every;
+      well = attempt([this] { delete_staged(); }) && well;
+    }
   } catch (...) { // the thread dies: another one finds what is not done
     put_back(parked, acks);
     throw;
@@ -198,6 +213,20 @@ bool housekeeping::attempt(Work work) {
 void housekeeping::make_request_days() {
   pqxx::nontransaction work{*connection_};
   work.exec1("SELECT request_days_v1()");
+}
+
+/// A bounded number of them; the next turn goes on when there are more.
+void housekeeping::delete_staged() {
+  std::size_t rows = 0;
+  for (const char* statement : {"forget_upload_row", "forget_person_key"}) {
+    pqxx::nontransaction work{*connection_};
+    const auto gone = work.exec_prepared(statement, staged_a_turn).affected_rows();
+    if (gone == staged_a_turn)
+      next_staged_ = how_.time->steady();
+    rows += gone;
+  }
+  if (rows > 0)
+    log::info("staged_rows_deleted", {{"rows", rows}});
 }
 
 /// Empties `acks` when they are deleted.

@@ -19,8 +19,9 @@ class connection_base;
 namespace rahat::pg {
 
 /// What is written outside the fence because it cannot hurt: the deletion of acknowledged outbox
-/// rows, snapshots, parked messages, and the daily partitions of `request`. A thread with its own
-/// connection; what fails is counted and tried again at the next turn. Callable from any thread.
+/// rows, snapshots, parked messages, the daily partitions of `request`, and the deletion of staged
+/// rows that belong to nobody. A thread with its own connection; what fails is counted and tried
+/// again at the next turn (partitions and staged rows: an hour later). Callable from any thread.
 class housekeeping {
 public:
   explicit housekeeping(const store_options& how);
@@ -55,6 +56,7 @@ private:
   bool turn();
   void put_back(const std::deque<parked_row>& parked, const ack_map& acks);
   void make_request_days();
+  void delete_staged();
   bool delete_acknowledged(ack_map& acks);
   bool write_snapshots(snapshot_map& rows);
   bool write_parked(std::deque<parked_row>& rows);
@@ -72,6 +74,7 @@ private:
 
   std::shared_ptr<pqxx::connection_base> connection_; // the thread's own
   std::chrono::steady_clock::time_point next_days_;
+  std::chrono::steady_clock::time_point next_staged_;
   worker_thread thread_; // last: it uses the rest
 };
 

@@ -27,6 +27,15 @@ inline constexpr std::size_t batch_payments = 4;
 /// its commits go one by one, and the one that loses as many alone is rejected. Attempts to connect
 /// that fail count for nothing.
 inline constexpr unsigned batch_losses = 3;
+/// A batch that the server refuses for a condition of its own (disk full, a lock, a missing right)
+/// is sent again for that long, counted from the first refusal since a batch has landed. Then its
+/// commits are given up as unavailable, and each further batch is tried once, not more often than
+/// every `probe_pause`, until one lands.
+inline constexpr std::chrono::milliseconds condition_patience{10'000};
+inline constexpr std::chrono::milliseconds probe_pause{1'000};
+/// A condition shows in `writer_report` for that long after the last try that met it: without
+/// traffic nothing is tried, and who says so for ever would never be sent any.
+inline constexpr std::chrono::milliseconds condition_shown{15'000};
 /// Bytes queued at a writer before `writer_credit` is used up; the store does not refuse beyond it.
 inline constexpr std::int64_t writer_bytes = 8 << 20;
 /// Entities whose last seq a writer remembers. The host of one that
@@ -54,6 +63,9 @@ struct store_options {
   std::size_t batch_rows = limits::batch_rows;
   std::size_t batch_bytes = limits::batch_bytes;
   std::int64_t writer_bytes = limits::writer_bytes;
+  /// Refuses a server that runs with fsync or full_page_writes off (R8). One whose
+  /// synchronous_commit is off is always refused.
+  bool refuse_unsafe = true;
   const clock* time = nullptr;
   random* chance = nullptr;
   store_probe* probe = nullptr;
@@ -61,6 +73,7 @@ struct store_options {
   std::chrono::milliseconds lock_timeout{2'000};
   std::chrono::milliseconds idle_in_transaction_timeout{2'000};
   std::chrono::milliseconds tcp_timeout{2'500};
+  std::chrono::milliseconds condition_patience = limits::condition_patience;
   /// How long `stop` waits for queued commits before it fails them as unavailable.
   std::chrono::milliseconds stop_patience{5'000};
   /// How long a read is tried again over lost connections before it fails as unavailable.
@@ -68,6 +81,14 @@ struct store_options {
   /// For tests of supervision: called on a writer's thread with commits in its hands, and may throw
   /// to end it.
   std::function<void(unsigned writer)> before_batch;
+};
+
+/// How a writer fares.
+struct writer_report {
+  std::int64_t credit = 0; // bytes that may still be queued
+  /// Why Postgres refuses what it is given, with the SQLSTATE, since longer than
+  /// `condition_patience`; empty: it does not.
+  std::string refused;
 };
 
 /// A shard that this node owns, and where its chain stands.

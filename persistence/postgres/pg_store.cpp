@@ -1,5 +1,6 @@
 #include "persistence/postgres/pg_store.hpp"
 
+#include "persistence/lease/doctor.hpp"
 #include "persistence/postgres/housekeeping.hpp"
 #include "persistence/postgres/reader_pool.hpp"
 #include "persistence/postgres/reads.hpp"
@@ -27,9 +28,9 @@ struct pg_store::impl {
     for (unsigned i = 0; i < std::max(1u, how.writers); ++i)
       writers.push_back(std::make_unique<pg::writer>(
           how, i, [this, i](auto load) { read_behind_barrier(i, std::move(load)); },
-          [this](std::vector<shard_id> shards) {
+          [this](const std::map<shard_id, std::int64_t>& shards) {
             if (fenced)
-              fenced(std::move(shards));
+              fenced(shards);
           }));
   }
 
@@ -79,7 +80,7 @@ struct pg_store::impl {
   system_clock_port system_time;
   system_random system_chance;
   pg::store_probe no_probe;
-  std::function<void(std::vector<shard_id>)> fenced;
+  std::function<void(const std::map<shard_id, std::int64_t>&)> fenced;
   pg::reader_pool readers;
   pg::housekeeping chores;
   std::vector<std::unique_ptr<pg::writer>> writers;
@@ -125,8 +126,25 @@ void pg_store::adopt(const shard_grant& shard) {
                  static_cast<std::uint64_t>(shard.head_position), shard.head_hash}});
 }
 
-void pg_store::give_up(shard_id shard, std::function<void(std::variant<shard_grant, error>)> done) {
-  impl_->writer_of(shard).give_up(shard, std::move(done));
+void pg_store::give_up(shard_id shard, std::int64_t epoch,
+                       std::function<void(std::variant<shard_grant, error>)> done) {
+  impl_->writer_of(shard).give_up(shard, static_cast<std::uint64_t>(epoch), std::move(done));
+}
+
+std::vector<pg::writer_report> pg_store::writers() const {
+  std::vector<pg::writer_report> out;
+  for (auto& w : impl_->writers)
+    out.push_back(w->report());
+  return out;
+}
+
+void pg_store::look_at_durability(rahat::callback<std::string> done) {
+  impl_->read<std::string>([](pqxx_connection& c) { return why_not_durable(c); }, std::move(done));
+}
+
+void pg_store::distrust() {
+  for (auto& w : impl_->writers)
+    w->distrust();
 }
 
 void pg_store::write(commit c, std::shared_ptr<commit_listener> listener) {
@@ -179,14 +197,15 @@ void pg_store::park(parked_row row) {
   impl_->chores.park(std::move(row));
 }
 
-void pg_store::parked(std::uint32_t limit, rahat::callback<std::vector<parked_row>> done) {
+void pg_store::parked(std::uint64_t after, std::uint32_t limit,
+                      rahat::callback<std::vector<parked_row>> done) {
   impl_->read<std::vector<parked_row>>(
-      [=](pqxx_connection& c) { return pg::read_parked(c, limit); }, std::move(done));
+      [=](pqxx_connection& c) { return pg::read_parked(c, after, limit); }, std::move(done));
 }
 
-void pg_store::release(std::uint64_t id, rahat::callback<std::optional<parked_row>> done) {
-  impl_->read<std::optional<parked_row>>([=](pqxx_connection& c) { return pg::take_parked(c, id); },
-                                         std::move(done));
+void pg_store::release(const entity_ref& entity, rahat::callback<std::uint64_t> done) {
+  impl_->read<std::uint64_t>([=](pqxx_connection& c) { return pg::release_parked(c, entity); },
+                             std::move(done));
 }
 
 void pg_store::journal(shard_id shard, std::uint64_t after, std::uint32_t limit,
@@ -209,6 +228,15 @@ void pg_store::heads(rahat::callback<std::vector<shard_head>> done) {
 }
 
 void pg_store::on_fenced(std::function<void(std::vector<shard_id>)> listener) {
+  on_lost([listener = std::move(listener)](const std::map<shard_id, std::int64_t>& lost) {
+    std::vector<shard_id> shards;
+    for (auto& [shard, epoch] : lost)
+      shards.push_back(shard);
+    listener(std::move(shards));
+  });
+}
+
+void pg_store::on_lost(std::function<void(const std::map<shard_id, std::int64_t>&)> listener) {
   impl_->fenced = std::move(listener);
 }
 

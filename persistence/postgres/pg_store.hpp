@@ -6,6 +6,7 @@
 #include "runtime/ports/shard_store.hpp"
 #include "runtime/ports/store.hpp"
 
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -44,9 +45,22 @@ public:
   /// Takes shards (again) under a new epoch. In order with the writes that follow it.
   void adopt(const std::vector<pg::owned_shard>& shards);
 
+  /// How each writer fares, in order.
+  std::vector<pg::writer_report> writers() const;
+
+  /// Why the server, as it runs now, could lose commits that it has acknowledged, with what to set
+  /// (R8); empty: it could not. `errc::not_ready` with the sentence when that is why no session is
+  /// opened.
+  void look_at_durability(rahat::callback<std::string> done);
+
+  /// The server's settings have become unsafe under open sessions: nothing more is written over
+  /// them, and new ones wait until it is safe again.
+  void distrust();
+
   // -- shard_store --------------------------------------------------------------------------
   void adopt(const shard_grant& shard) override;
-  void give_up(shard_id shard, std::function<void(std::variant<shard_grant, error>)> done) override;
+  void give_up(shard_id shard, std::int64_t epoch,
+               std::function<void(std::variant<shard_grant, error>)> done) override;
 
   // -- store --------------------------------------------------------------------------------
   void write(commit c, std::shared_ptr<commit_listener> listener) override;
@@ -61,14 +75,18 @@ public:
   void pending(shard_id shard, std::uint32_t limit,
                rahat::callback<std::vector<entity_ref>> done) override;
   void park(parked_row row) override;
-  void parked(std::uint32_t limit, rahat::callback<std::vector<parked_row>> done) override;
-  void release(std::uint64_t id, rahat::callback<std::optional<parked_row>> done) override;
+  void parked(std::uint64_t after, std::uint32_t limit,
+              rahat::callback<std::vector<parked_row>> done) override;
+  void release(const entity_ref& entity, rahat::callback<std::uint64_t> done) override;
   void journal(shard_id shard, std::uint64_t after, std::uint32_t limit,
                rahat::callback<std::vector<journal_row>> done) override;
   void history(const entity_ref& entity, std::uint64_t after, std::uint32_t limit,
                rahat::callback<std::vector<journal_row>> done) override;
   void heads(rahat::callback<std::vector<shard_head>> done) override;
   void on_fenced(std::function<void(std::vector<shard_id>)> listener) override;
+
+  /// The same with the epoch that each was held under; one of the two is set.
+  void on_lost(std::function<void(const std::map<shard_id, std::int64_t>&)> listener);
 
   // -- queries ------------------------------------------------------------------------------
   void list(list_query q, rahat::callback<page> done) override;

@@ -24,6 +24,8 @@ public:
   virtual void commit_rejected() {}
   /// Commits refused because an earlier one failed or their seq was not the next.
   virtual void commit_superseded() {}
+  /// Commits given up because the server has refused them for a condition of its own for too long.
+  virtual void commits_given_up(std::size_t commits) { (void)commits; }
   /// A batch is sent again: serialisation failure, deadlock, time-out, lost connection.
   virtual void commit_retried() {}
   /// A lost connection left a batch in doubt, and this is what had happened to it.

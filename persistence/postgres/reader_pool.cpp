@@ -133,6 +133,11 @@ void reader_pool::serve(job& j, std::shared_ptr<pqxx::connection_base>& connecti
       how_.probe->read_failed();
       j.fail({errc::not_ready, e.what(), {}});
       return;
+    } catch (const unsafe_server& e) { // until somebody has changed its settings
+      connection.reset();
+      how_.probe->read_failed();
+      j.fail({errc::not_ready, e.what(), {}});
+      return;
     } catch (const std::exception& e) {
       why = failure_of(e, connection != nullptr && connection->is_open());
     }

@@ -51,10 +51,8 @@ void prepare_shard_reads(pqxx::connection_base& c) {
             ") waiting GROUP BY kind, entity ORDER BY min(since), kind, entity LIMIT $3");
   c.prepare("parked",
             "SELECT id, kind, entity, reason, body, at_us, tries FROM parked"
-            " ORDER BY id LIMIT $1");
-  c.prepare("take_parked",
-            "DELETE FROM parked WHERE id = $1"
-            " RETURNING id, kind, entity, reason, body, at_us, tries");
+            " WHERE id > $1 ORDER BY id LIMIT $2");
+  c.prepare("release_parked", "DELETE FROM parked WHERE kind = $1 AND entity = $2");
 }
 
 /// Rows whose person has an earlier row: first the persons with several, then their later rows.
@@ -210,20 +208,18 @@ std::vector<shard_head> read_heads(pqxx::connection_base& c) {
   return out;
 }
 
-std::vector<parked_row> read_parked(pqxx::connection_base& c, std::uint32_t limit) {
+std::vector<parked_row> read_parked(pqxx::connection_base& c, std::uint64_t after,
+                                    std::uint32_t limit) {
   pqxx::nontransaction work{c};
   std::vector<parked_row> out;
-  for (const auto& r : work.exec_prepared("parked", limit))
+  for (const auto& r : work.exec_prepared("parked", static_cast<std::int64_t>(after), limit))
     out.push_back(parked_of(r));
   return out;
 }
 
-std::optional<parked_row> take_parked(pqxx::connection_base& c, std::uint64_t id) {
+std::uint64_t release_parked(pqxx::connection_base& c, const entity_ref& entity) {
   pqxx::nontransaction work{c};
-  const auto rows = work.exec_prepared("take_parked", static_cast<std::int64_t>(id));
-  if (rows.empty())
-    return std::nullopt;
-  return parked_of(rows[0]);
+  return work.exec_prepared("release_parked", entity.kind, entity.id.str()).affected_rows();
 }
 
 } // namespace rahat::pg

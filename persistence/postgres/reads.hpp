@@ -35,10 +35,11 @@ std::vector<journal_row> read_journal(pqxx::connection_base& c, shard_id shard, 
 std::vector<journal_row> read_history(pqxx::connection_base& c, const entity_ref& entity,
                                       std::uint64_t after, std::uint32_t limit);
 std::vector<shard_head> read_heads(pqxx::connection_base& c);
-std::vector<parked_row> read_parked(pqxx::connection_base& c, std::uint32_t limit);
+std::vector<parked_row> read_parked(pqxx::connection_base& c, std::uint64_t after,
+                                    std::uint32_t limit);
 
-/// Deletes the row and returns it.
-std::optional<parked_row> take_parked(pqxx::connection_base& c, std::uint64_t id);
+/// Deletes the entity's rows; how many there were.
+std::uint64_t release_parked(pqxx::connection_base& c, const entity_ref& entity);
 
 outcome<page> read_list(pqxx::connection_base& c, const list_query& q);
 outcome<std::string> read_document(pqxx::connection_base& c, const std::string& kind,

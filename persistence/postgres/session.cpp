@@ -1,6 +1,7 @@
 #include "persistence/postgres/session.hpp"
 
 #include "persistence/embedded/conninfo.hpp"
+#include "persistence/lease/doctor.hpp"
 
 #include <pqxx/pqxx>
 
@@ -12,7 +13,10 @@ std::string setting(const char* name, std::chrono::milliseconds v) {
   return std::string{" -c "} + name + "=" + std::to_string(v.count());
 }
 
-void require_durable(pqxx::connection_base& c) {
+void require_durable(pqxx::connection_base& c, bool refuse_unsafe) {
+  if (refuse_unsafe)
+    if (const auto why = why_not_durable(c); !why.empty())
+      throw unsafe_server{why};
   pqxx::nontransaction work{c};
   const auto is = work.exec1("SHOW synchronous_commit")[0].as<std::string>();
   if (is != "on" && is != "remote_apply")
@@ -46,7 +50,7 @@ std::shared_ptr<pqxx::connection_base> open_session(const store_options& how,
     throw other_generation{"the database is generation " + found.str() +
                            ", this node holds shards of " + how.now.str() +
                            ": it was promoted or restored"};
-  require_durable(*c);
+  require_durable(*c, how.refuse_unsafe);
   return c;
 }
 

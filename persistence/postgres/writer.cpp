@@ -54,8 +54,8 @@ void writer::adopt(const std::vector<owned_shard>& shards) {
     post(s);
 }
 
-void writer::give_up(shard_id shard, grant_callback done) {
-  post(farewell{shard, std::move(done)});
+void writer::give_up(shard_id shard, std::uint64_t epoch, grant_callback done) {
+  post(farewell{shard, epoch, std::move(done)});
 }
 
 void writer::push(commit c, std::shared_ptr<commit_listener> listener) {
@@ -179,7 +179,7 @@ void writer::refuse_everything() {
 void writer::give_up_what_is_done() {
   for (auto& f : std::exchange(leaving_, {})) {
     auto& head = heads_.at(f.shard);
-    if (!head.owned) {
+    if (!head.owned || head.epoch != f.epoch) {
       f.done(error{errc::moved, "another node has taken the shard", {}});
     } else if (queue_.holds(f.shard)) {
       leaving_.push_back(std::move(f));

@@ -14,6 +14,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -31,7 +32,8 @@ public:
   /// Called when the barrier of a load has been passed: reads the entity, calls `learned`, then the
   /// caller of the load.
   using load_reader = std::function<void(std::unique_ptr<queued_load>)>;
-  using fenced_listener = std::function<void(std::vector<shard_id>)>;
+  /// Shards that were found fenced, each with the epoch that this writer held it under.
+  using fenced_listener = std::function<void(std::map<shard_id, std::int64_t>)>;
   using grant_callback = std::function<void(std::variant<shard_grant, error>)>;
 
   writer(const store_options& how, unsigned index, load_reader read, fenced_listener fenced);
@@ -52,7 +54,7 @@ public:
   void adopt(const std::vector<owned_shard>& shards);
 
   /// Disowns the shard once nothing of it is queued; see shard_store.
-  void give_up(shard_id shard, grant_callback done);
+  void give_up(shard_id shard, std::uint64_t epoch, grant_callback done);
 
   void push(commit c, std::shared_ptr<commit_listener> listener);
   void push(std::unique_ptr<queued_load> load);
@@ -62,6 +64,11 @@ public:
 
   /// Bytes that may still be queued.
   std::int64_t credit() const;
+
+  writer_report report() const;
+
+  /// The next batch goes over a new session, which looks at the server again.
+  void distrust() { distrusted_ = true; }
 
 private:
   using commit_ptr = std::unique_ptr<queued_commit>;
@@ -74,6 +81,7 @@ private:
   };
   struct farewell { // a shard that is to be given up
     shard_id shard = 0;
+    std::uint64_t epoch = 0;
     grant_callback done;
   };
   using letter =
@@ -86,12 +94,20 @@ private:
     digest hash{};
   };
 
-  /// Deadly: the server's process ended each time it was given the batch.
-  enum class verdict { committed, fenced, guilty, deadly, stopping };
+  /// Deadly: the server's process ended each time it was given the batch. Refused: the server has
+  /// been refusing whatever it is given, for a condition of its own.
+  enum class verdict { committed, fenced, guilty, deadly, refused, stopping };
   struct answer {
     verdict what = verdict::committed;
     std::string message;
     std::vector<shard_id> shards; // of `fenced`
+  };
+
+  /// A condition of the server, from the first batch that it refused to the next that it takes up.
+  struct condition {
+    std::chrono::steady_clock::time_point since;
+    std::chrono::steady_clock::time_point last_try;
+    std::string what; // "53100: could not extend file ..."
   };
 
   void live(bool again);
@@ -117,6 +133,10 @@ private:
   void tell_refusal(commit_ptr c, commit_failure why, const std::string& message);
 
   answer attempt(group& commits);
+  bool may_try();
+  bool is_given_up(const failure& why);
+  void condition_is_over();
+  void refuse_all(group& commits, const std::string& state);
   void place(const group& commits);
   std::optional<answer> resolve(bool in_doubt);
   answer deadly(const group& commits, const std::string& message);
@@ -136,6 +156,9 @@ private:
   const fenced_listener fenced_;
   const work_queue::bounds bounds_;
 
+  mutable std::mutex condition_mutex_; // guards the next line; written by the thread only
+  std::optional<condition> condition_;
+
   std::mutex mutex_; // guards the next five lines
   std::condition_variable mail_;
   std::vector<letter> inbox_;
@@ -145,6 +168,7 @@ private:
   std::chrono::steady_clock::time_point stop_by_;
 
   std::atomic<std::int64_t> queued_bytes_{0};
+  std::atomic<bool> distrusted_{false};
 
   // The thread's own.
   commit_link link_;

@@ -35,6 +35,8 @@ void writer::deliver(group commits) {
     if (now.empty())
       continue;
     const auto said = attempt(now);
+    if (said.what != verdict::refused && said.what != verdict::stopping)
+      condition_is_over();
     switch (said.what) {
       case verdict::committed: landed(now); break;
       case verdict::fenced:
@@ -46,6 +48,7 @@ void writer::deliver(group commits) {
         // Not in halves: each further loss may cost a whole server its crash recovery.
         divide(now, now.size(), said.message, waiting);
         break;
+      case verdict::refused: refuse_all(now, said.message); break;
       case verdict::stopping:
         waiting.push_back(std::move(now));
         for (auto g = waiting.rbegin(); g != waiting.rend(); ++g)
@@ -123,12 +126,16 @@ void writer::place(const group& commits) {
 
 /// Sends the group as one statement, again as long as the failure is not its own.
 writer::answer writer::attempt(group& commits) {
+  if (!may_try())
+    return {verdict::stopping, {}, {}};
   place(commits);
   encoder_.encode(moves_, placed_);
   batch_id_ = batch_id_ == std::numeric_limits<std::int64_t>::max() ? 1 : batch_id_ + 1;
   const auto began = how_.time->steady();
   unsigned losses = 0;
   for (unsigned tries = 0;; ++tries) {
+    if (distrusted_.exchange(false))
+      link_.close();
     if (!link_.open()) {
       if (auto said = resolve(false))
         return *said;
@@ -168,7 +175,10 @@ writer::answer writer::attempt(group& commits) {
       }
       case failure_class::again:
         how_.probe->commit_retried();
-        log::warning("commit_sent_again", {{"writer", index_}, {"error", why.message}});
+        if (is_given_up(why))
+          return {verdict::refused, why.state, {}};
+        log::warning("commit_sent_again",
+                     {{"writer", index_}, {"sqlstate", why.state}, {"error", why.message}});
         if (!pause(tries))
           return {verdict::stopping, why.message, {}};
         break;
@@ -222,16 +232,17 @@ writer::answer writer::fence_all(const std::string& message) {
 }
 
 void writer::fence(const std::vector<shard_id>& shards) {
-  std::vector<shard_id> lost;
+  std::map<shard_id, std::int64_t> lost;
   for (auto s : shards) {
     if (s < shard_count && heads_[s].owned) {
       heads_[s].owned = false;
-      lost.push_back(s);
+      lost[s] = static_cast<std::int64_t>(heads_[s].epoch);
     }
   }
   if (lost.empty())
     return;
-  log::error("shards_fenced", {{"writer", index_}, {"shards", lost.size()}, {"first", lost[0]}});
+  log::error("shards_fenced",
+             {{"writer", index_}, {"shards", lost.size()}, {"first", lost.begin()->first}});
   fenced_(std::move(lost));
 }
 

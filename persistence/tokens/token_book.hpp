@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 namespace pqxx {
 class connection_base;
@@ -30,11 +31,25 @@ struct token_owner {
   std::string role; // admin | maker | checker | operator | reader
 };
 
+/// A token as administrators see it; its text is not kept anywhere.
+struct token_entry {
+  std::string id; // see token_book::id_of
+  token_owner owner;
+  std::int64_t created_us = 0;
+  std::optional<std::int64_t> revoked_us;
+};
+
+/// One page of all tokens ever made, newest first. `next` is empty on the last one.
+struct token_list {
+  std::vector<token_entry> rows;
+  std::string next;
+};
+
 /// The access tokens of the installation. Postgres holds only their SHA-256; this book answers from
 /// memory, and a thread of its own keeps that like the table: what another node makes or revokes
 /// holds here within `refresh_every` and a reading. While the database is away the book stays as it
-/// was. Thread-safe; `create` and `refresh` block on the database, so they belong on a thread that
-/// may wait.
+/// was. Thread-safe; all that changes or lists blocks on the database, for seconds at most, so it
+/// belongs on a thread that may wait.
 class token_book {
 public:
   /// Names longer than this are refused.
@@ -61,6 +76,22 @@ public:
   /// Makes a token for a user, durable before it is returned; the only moment it can be seen.
   std::variant<std::string, error> create(const std::string& user, const std::string& role);
 
+  /// As `create`, but the token derives from `secret`, which nobody may be able to guess: whoever
+  /// asks again with it gets the same token. A secret that was used for another user or role is
+  /// refused as idempotency_key_reused, one whose token was revoked as wrong_status.
+  std::variant<std::string, error> create_once(const std::string& user, const std::string& role,
+                                               const digest& secret);
+
+  /// The name by which a token is listed and revoked: 16 hex digits of its hash, which give nothing
+  /// away.
+  static std::string id_of(std::string_view token);
+
+  /// At most `limit` tokens, revoked ones too; `cursor` is a former page's `next`, or "".
+  std::variant<token_list, error> list(std::uint32_t limit, const std::string& cursor);
+
+  /// From now on (elsewhere: see above) nobody is let in with it. Revoking again changes nothing.
+  std::variant<token_entry, error> revoke(const std::string& id);
+
   /// Makes sure that `<file>` holds a valid admin token, mode 0600; returns whether it was made
   /// now.
   bool ensure_admin_file(const std::string& file);
@@ -71,7 +102,9 @@ private:
   using owners = std::map<digest, token_owner>;
 
   void run();
+  std::string bounded_conninfo() const;
   pqxx::connection_base& reading_connection();
+  std::variant<std::string, error> store(const token_owner& owner, const digest& secret);
 
   const std::string conninfo_;
   const clock& time_;

@@ -66,7 +66,18 @@ private:
       return stop_reason::declared_dead;
     if (row_->status == member_status::left)
       return stop_reason::left;
+    if (row_->status == member_status::joining && others_that_run() >= terms_.members)
+      return stop_reason::cluster_full;
     return std::nullopt;
+  }
+
+  /// Active and leaving ones, which every member is linked to.
+  std::size_t others_that_run() const {
+    return static_cast<std::size_t>(
+        std::count_if(view_.members.begin(), view_.members.end(), [&](const member& m) {
+          return m.node_uuid != self_.id.node && m.alive() && m.status != member_status::joining &&
+                 runs(m);
+        }));
   }
 
   bool runs(const member& m) const { return !lapsed(m, database_now_us_, terms_.ttl_us); }
@@ -83,17 +94,34 @@ private:
     const bool joining = row_->status == member_status::joining;
     const bool leaving = row_->status == member_status::leaving;
     const bool empty = joining || (leaving && knows_shards() && owns_nothing());
-    if (self_.wanted == wish::leave && empty)
+    const auto wanted = wanted_now();
+    if (wanted == wish::leave && empty)
       out_.push_back(leave{view_.version});
-    else if (self_.wanted == wish::belong && joining && may_activate())
+    else if (wanted == wish::belong && joining && may_activate())
       out_.push_back(activate{view_.version});
-    else if (self_.wanted == wish::belong && leaving)
+    else if (wanted == wish::belong && leaving)
       out_.push_back(stay{view_.version});
-    else if (self_.wanted != wish::belong && row_->active())
+    else if (wanted != wish::belong && row_->active())
       out_.push_back(begin_leave{view_.version});
     else
       return false;
     return true;
+  }
+
+  /// A drain needs somebody who takes the shards. Without that a member belongs, whatever it was
+  /// asked for: of two that are drained at once, or when the taker dies half-way.
+  wish wanted_now() const {
+    const bool drains = self_.wanted == wish::drain;
+    return drains && !somebody_takes() ? wish::belong : self_.wanted;
+  }
+
+  /// Another member is active and its lease runs. A leaving one that is not steady does not yet
+  /// believe that no lease runs: after an outage all have lapsed, and are renewed in a moment.
+  bool somebody_takes() const {
+    const bool patient = row_->status == member_status::leaving && !steady();
+    return std::any_of(view_.members.begin(), view_.members.end(), [&](const member& m) {
+      return m.active() && m.node_uuid != self_.id.node && (runs(m) || patient);
+    });
   }
 
   bool may_activate() const {
@@ -181,6 +209,8 @@ private:
   }
 
   std::vector<shard_id> to_release(const assignment& wanted) const {
+    if (wanted.empty() && self_.wanted != wish::leave)
+      return {};                        // nobody would take them
     std::map<uuid, std::size_t> moving; // by the member that is to take them
     for (shard_id s = 0; s < shard_count; ++s)
       if (facts_.shards[s].owner.node.is_nil() || is_draining(s))
@@ -196,7 +226,7 @@ private:
           continue;
         ++moving[to];
       }
-      out.push_back(s); // nobody is left to wait for, or the taker has room
+      out.push_back(s); // the taker has room, or this is the last one to leave
     }
     return out;
   }

@@ -36,6 +36,9 @@ struct membership_terms {
   /// Shards on their way to one member at a time: drained here, or released and not yet taken.
   /// Beyond: the others stay and serve until some of these were taken.
   std::size_t moving_at_once = 16;
+
+  /// Members that run, each linked to each. Beyond: one that is joining stops, with a sentence.
+  std::size_t members = 16;
 };
 
 /// What this node's last probes of one peer said. `reachable` means that a probe sent by this node
@@ -67,8 +70,9 @@ struct observed {
 /// What the operator, or the end of the process, asks of this node.
 enum class wish {
   belong, // be a member
-  drain,  // give all shards away, but stay to be asked (`rahatctl cluster drain`)
-  leave,  // the same, and then leave for good
+  drain,  // the same as long as nobody else is active; else give all shards away, but stay to be
+          // asked (`rahatctl cluster drain`)
+  leave,  // give all shards away, to nobody if nobody is left, and then leave for good
 };
 
 /// The node that steps.
@@ -132,14 +136,19 @@ bool on_winning_side(const view& now, const member_id& self,
 ///
 /// *Joining.* A row as `joining`, then `active` once it reaches every other member, active or
 /// leaving, whose lease runs. Those whose lease has lapsed need not be reached, but only a steady
-/// joiner may say so. A build that cannot read the view's feature level stops instead.
+/// joiner may say so. A build that cannot read the view's feature level stops instead, and so does
+/// one that finds as many members as there may be.
+///
+/// *Leaving.* To drain takes another active member whose lease runs: it is not begun without one,
+/// and taken back when the last one has gone meanwhile. Only who leaves for good releases shards
+/// that nobody is to take.
 ///
 /// *Shards.* Assigned by `assign_shards` over the active members. A member releases those of others
 /// whose lease runs, a bounded number at a time, and takes its own as soon as their owner is nobody
 /// or may never act again. A lapsed owner is first declared dead; a dead one that was voted out may
 /// still answer reads until its last lease has run out, and is waited for so long (R20).
 ///
-/// The performer checks `serving` again before each write, and each write names what it relies on,
+/// `serving` is looked at here and not again before each write: each write names what it relies on,
 /// so that one that comes late fails.
 std::vector<action> step(const view& now, const observed& facts, const self_state& self,
                          const membership_terms& terms = {});

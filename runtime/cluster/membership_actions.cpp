@@ -48,6 +48,21 @@ std::string_view to_string(stop_reason reason) {
     case stop_reason::row_gone: return "row_gone";
     case stop_reason::left: return "left";
     case stop_reason::build_too_old: return "build_too_old";
+    case stop_reason::cluster_full: return "cluster_full";
+  }
+  return "unknown";
+}
+
+std::string_view explain(stop_reason reason) {
+  switch (reason) {
+    case stop_reason::declared_dead: return "another member has declared it dead";
+    case stop_reason::superseded: return "a later start of this node lives";
+    case stop_reason::row_gone: return "somebody has removed its row";
+    case stop_reason::left: return "it has left";
+    case stop_reason::build_too_old:
+      return "the cluster's feature level is above what this build reads: install a newer one";
+    case stop_reason::cluster_full:
+      return "as many members run as there may be (16): stop one of them before this one joins";
   }
   return "unknown";
 }

@@ -61,7 +61,8 @@ struct begin_leave {
   bool operator==(const begin_leave&) const = default;
 };
 
-/// Own row leaving -> active: whoever asked it to drain has thought better of it.
+/// Own row leaving -> active: whoever asked it to drain has thought better of it, or nobody is left
+/// who would take its shards.
 struct stay {
   std::int64_t view_version = 0;
   bool operator==(const stay&) const = default;
@@ -79,6 +80,7 @@ enum class stop_reason {
   row_gone,      // somebody removed the row of this incarnation
   left,          // in order
   build_too_old, // the view's feature level is above what this build reads
+  cluster_full,  // so many members run already that it may not join
 };
 
 /// The process stops serving at once and ends; this incarnation never acts again.
@@ -105,6 +107,9 @@ using action = std::variant<renew_lease, join, activate, vote_against, withdraw_
 
 std::string_view to_string(death_reason reason);
 std::string_view to_string(stop_reason reason);
+
+/// For operators: the reason in a sentence, with what to do.
+std::string_view explain(stop_reason reason);
 
 /// For logs: `declare_dead 0a..01/3 lapsed`.
 std::string to_string(const action& what);

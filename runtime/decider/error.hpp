@@ -1,7 +1,10 @@
 #pragma once
 
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
 
 namespace rahat {
 
@@ -60,5 +63,14 @@ struct error {
 
 /// True for those after which the same request may be sent again with the same key.
 bool is_retryable(errc code);
+
+/// The value, where only a program that cannot go on has an error: thrown as a std::runtime_error
+/// with its sentence behind `what`.
+template <class T>
+T value_or_throw(std::variant<T, error> result, std::string_view what) {
+  if (auto* e = std::get_if<error>(&result))
+    throw std::runtime_error(std::string{what} + ": " + e->message);
+  return std::get<T>(std::move(result));
+}
 
 } // namespace rahat

@@ -169,7 +169,7 @@ void host::handle(mail m) {
       return;
     drain();
     if (phase_ == phase::running && seq_ == 0)
-      try_retire(); // asked for something that does not exist: do not stay
+      try_retire(false); // asked for something that does not exist: do not stay
     if (phase_ == phase::running && draining_)
       leave();
     if (phase_ == phase::running)
@@ -205,6 +205,10 @@ void host::take(mail& m) {
               work();
           },
           [](mail_wake&) {},
+          [this](mail_make_room&) {
+            if (phase_ == phase::running)
+              try_retire(true);
+          },
           [this](mail_stop& x) { end(x.why.code, x.why.message); },
           [this](mail_drain&) { draining_ = true; },
           [this, &m](auto&) { queue_.push_back(std::move(m)); },
@@ -548,9 +552,9 @@ bool host::idle() const {
          speculative() == 0 && outbox_.unacknowledged() == 0 && !reading && !model_->has_work();
 }
 
-void host::try_retire() {
-  auto now = env_.time.steady();
-  if (!idle() || (seq_ != 0 && now - last_used_ < env_.limits.passivate_after))
+void host::try_retire(bool at_once) {
+  const auto unused = env_.time.steady() - last_used_;
+  if (!idle() || (!at_once && seq_ != 0 && unused < env_.limits.passivate_after))
     return;
   auto now_us = env_.time.now_us();
   for (auto& [name, at] : timers_)

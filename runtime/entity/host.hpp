@@ -154,7 +154,7 @@ private:
   void go_on();
   void work();
   void schedule();
-  void try_retire();
+  void try_retire(bool at_once);
   void leave();
   bool idle() const;
   /// Answers whatever waits with `code`; but the request whose own commit was rejected hears

@@ -68,7 +68,7 @@ void host::take_tick() {
     }
   }
   if (phase_ == phase::running)
-    try_retire();
+    try_retire(false);
 }
 
 // -- own work -------------------------------------------------------------------

@@ -59,8 +59,11 @@ struct host_limits {
   std::chrono::milliseconds restart_first{50};
   std::chrono::milliseconds restart_last{10'000};
 
-  /// Entities in memory on this node. Beyond: requests for others get `overloaded`.
+  /// Entities in memory on this node. From 15 sixteenths of it on, each that starts asks one that
+  /// was left alone for long, but never for less than `unused_at_least`, to leave. At it, requests
+  /// for others get `overloaded`.
   std::size_t resident = 200'000;
+  std::chrono::milliseconds unused_at_least{1'000};
 
   /// Entities woken per second at start.
   std::uint32_t wake_per_second = 5'000;

@@ -111,9 +111,10 @@ struct mail_acknowledged {
   std::uint64_t n = 0;
 };
 
-struct mail_tick {}; // a time that the host asked to be woken at has come
-struct mail_work {}; // go on with the entity's own work
-struct mail_wake {}; // be in memory; nothing else
+struct mail_tick {};      // a time that the host asked to be woken at has come
+struct mail_work {};      // go on with the entity's own work
+struct mail_wake {};      // be in memory; nothing else
+struct mail_make_room {}; // memory is short: leave it now if you are idle
 
 /// Outcomes of commits wait in the host's commit_inbox.
 struct mail_commits {};
@@ -141,8 +142,8 @@ struct mail_stop {
 struct mail_drain {};
 
 using mail = std::variant<mail_request, mail_look, mail_told, mail_acknowledged, mail_tick,
-                          mail_work, mail_wake, mail_commits, mail_loaded, mail_feed, mail_found,
-                          mail_stop, mail_drain>;
+                          mail_work, mail_wake, mail_make_room, mail_commits, mail_loaded,
+                          mail_feed, mail_found, mail_stop, mail_drain>;
 
 /// Puts mail into a host's mailbox, from any thread.
 using poster = std::function<void(mail)>;

@@ -117,31 +117,43 @@ std::optional<error> region::post(const entity_ref& target, mail& m, admit how) 
       d_.db.writer_credit(shard_of(target)) <= 0)
     return error{errc::overloaded, "the store is behind: try again in a second", {}};
   std::shared_ptr<mailbox> to;
-  {
-    auto& s = section_of(target);
-    std::unique_lock lock{s.mutex};
-    if (!s.open)
-      return error{errc::moved, "another node serves it, or will in a moment: try again", {}};
-    auto found = entry_of(s, target, *k);
-    if (auto* refused = std::get_if<error>(&found))
-      return std::move(*refused);
-    auto& e = *std::get<entry*>(found);
-    if (how != admit::freely) {
-      if (e.box->in_flight.load() >= d_.limits.inbox)
-        return error{errc::overloaded, "too many requests are waiting for it: try again", {}};
-      // From here on `retire` says no, until the mail has been taken or dropped.
-      hold_credit(m, inbox_credit{e.box, d_.probe, k->name()});
-    }
-    to = e.box;
+  bool absent = false;
+  auto refused = admit_mail(target, *k, m, how, to, absent);
+  if (absent && short_of_room())
+    make_room();
+  if (!refused)
+    to->post(std::move(m)); // without a lock: mail for a host that has ended answers here
+  return refused;
+}
+
+/// Under its section's lock: finds or starts the host, and takes a credit. `absent`: it was not in
+/// memory.
+std::optional<error> region::admit_mail(const entity_ref& target, const kind& k, mail& m, admit how,
+                                        std::shared_ptr<mailbox>& to, bool& absent) {
+  auto& s = section_of(target);
+  std::unique_lock lock{s.mutex};
+  if (!s.open)
+    return error{errc::moved, "another node serves it, or will in a moment: try again", {}};
+  auto found = entry_of(s, target, k, absent);
+  if (auto* refused = std::get_if<error>(&found))
+    return std::move(*refused);
+  auto& e = *std::get<entry*>(found);
+  if (how != admit::freely) {
+    if (e.box->in_flight.load() >= d_.limits.inbox)
+      return error{errc::overloaded, "too many requests are waiting for it: try again", {}};
+    // From here on `retire` says no, until the mail has been taken or dropped.
+    hold_credit(m, inbox_credit{e.box, d_.probe, k.name()});
   }
-  to->post(std::move(m)); // without the lock: mail for a host that has ended answers here
+  e.used = d_.time.steady();
+  to = e.box;
   return std::nullopt;
 }
 
 std::variant<region::entry*, error> region::entry_of(section& s, const entity_ref& target,
-                                                     const kind& k) {
+                                                     const kind& k, bool& absent) {
   auto found = s.entries.find(target);
-  if (found == s.entries.end()) {
+  absent = found == s.entries.end();
+  if (absent) {
     auto trouble = s.troubles.find(target);
     if (trouble != s.troubles.end()) {
       if (trouble->second.too_new)
@@ -170,6 +182,36 @@ region::entry& region::start_host(section& s, const entity_ref& target, const ki
   if (trouble != s.troubles.end())
     trouble->second.to_start = false;
   return s.entries[target] = entry{std::move(box), incarnation};
+}
+
+bool region::short_of_room() const {
+  return resident_.load() >= d_.limits.resident - d_.limits.resident / 16;
+}
+
+/// Asks one entity to leave: of the shards in turn, the one that was left alone longest in the
+/// first that has one, so that it costs little. It leaves if it is idle; else it is not asked again
+/// soon.
+void region::make_room() {
+  constexpr int looked_at = 4; // shards with entities in memory
+  const auto now = d_.time.steady();
+  int looked = 0;
+  for (std::size_t n = 0; n < shard_count && looked < looked_at; ++n) {
+    auto& s = sections_[room_from_.fetch_add(1) % shard_count];
+    std::unique_lock lock{s.mutex};
+    looked += s.entries.empty() ? 0 : 1;
+    entry* longest = nullptr;
+    for (auto& [entity, e] : s.entries)
+      if (now - e.used >= d_.limits.unused_at_least && e.box->in_flight.load() == 0 &&
+          (longest == nullptr || e.used < longest->used))
+        longest = &e;
+    if (longest == nullptr)
+      continue;
+    longest->used = now;
+    auto to = longest->box;
+    lock.unlock();
+    to->post(mail_make_room{});
+    return;
+  }
 }
 
 // -- the node -------------------------------------------------------------------------

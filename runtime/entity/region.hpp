@@ -148,6 +148,7 @@ private:
   struct entry {
     std::shared_ptr<mailbox> box;
     std::uint64_t incarnation = 0;
+    time_point used{}; // last mail, or asked to leave
   };
 
   /// Kept apart from `entry`, because it outlives the host.
@@ -173,7 +174,12 @@ private:
 
   /// Posts mail to the entity's host, starting it if need be; the reason if it cannot be.
   std::optional<error> post(const entity_ref& target, mail& m, admit how);
-  std::variant<entry*, error> entry_of(section& s, const entity_ref& target, const kind& k);
+  std::optional<error> admit_mail(const entity_ref& target, const kind& k, mail& m, admit how,
+                                  std::shared_ptr<mailbox>& to, bool& absent);
+  std::variant<entry*, error> entry_of(section& s, const entity_ref& target, const kind& k,
+                                       bool& absent);
+  bool short_of_room() const;
+  void make_room();
   void close(shard_id shard, const error& why);
   void tick(const entity_ref& entity);
   time_point next_wake();
@@ -187,6 +193,7 @@ private:
   host_levels levels_;
   std::array<section, shard_count> sections_;
   std::atomic<std::size_t> resident_{0};
+  std::atomic<std::uint32_t> room_from_{0}; // section where room is looked for next
   std::atomic<std::uint64_t> incarnations_;
   std::atomic<bool> stopping_{false};
   std::mutex wake_mutex_;

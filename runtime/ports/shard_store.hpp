@@ -13,8 +13,9 @@ public:
   virtual void adopt(const shard_grant& shard) = 0;
 
   /// Disowns the shard once everything of it that was queued has been resolved; `done` hears where
-  /// its head stands, to be named in `release`, or an error when it was not ours any more.
-  virtual void give_up(shard_id shard,
+  /// its head stands, to be named in `release`, or an error when it was not ours any more. Only
+  /// under this epoch: one that was lost and adopted anew meanwhile stays.
+  virtual void give_up(shard_id shard, std::int64_t epoch,
                        std::function<void(std::variant<shard_grant, error>)> done) = 0;
 };
 

@@ -184,8 +184,13 @@ public:
                        callback<std::vector<entity_ref>> done) = 0;
 
   virtual void park(parked_row row) = 0;
-  virtual void parked(std::uint32_t limit, callback<std::vector<parked_row>> done) = 0;
-  virtual void release(std::uint64_t id, callback<std::optional<parked_row>> done) = 0;
+
+  /// Rows with id > after, in order of id, at most `limit`.
+  virtual void parked(std::uint64_t after, std::uint32_t limit,
+                      callback<std::vector<parked_row>> done) = 0;
+
+  /// Forgets all rows of the entity at once; how many there were.
+  virtual void release(const entity_ref& entity, callback<std::uint64_t> done) = 0;
 
   /// Committed journal rows of a shard with position > after, in order, at most `limit`.
   virtual void journal(shard_id shard, std::uint64_t after, std::uint32_t limit,

@@ -21,7 +21,8 @@ sealer::sealer(const master_key& secret, random& dice)
       persons_(derive_key(master_, "person-id")),
       payloads_(derive_key(master_, "payload")),
       codes_(derive_key(master_, "code")),
-      code_hashes_(derive_key(master_, "code-hash")) {}
+      code_hashes_(derive_key(master_, "code-hash")),
+      tokens_(derive_key(master_, "token")) {}
 
 uuid sealer::person_id(const uuid& tenant, std::string_view external_ref) const {
   auto hash = persons_.of({{reinterpret_cast<const char*>(tenant.bytes.data()), 16}, external_ref});
@@ -50,6 +51,10 @@ std::string sealer::code_for(const uuid& request_id) const {
 
 std::string sealer::code_hash(const uuid& member, std::string_view code) const {
   return std::string(view(code_hashes_.of({member.raw(), code})));
+}
+
+digest sealer::token_secret(std::string_view asker, std::string_view key) const {
+  return tokens_.of({asker, key});
 }
 
 row_sealer sealer::rows_of(const uuid& upload) const {

@@ -39,6 +39,10 @@ public:
   /// What the batch keeps of a code; bound to the member. Label "code-hash".
   std::string code_hash(const uuid& member, std::string_view code) const;
 
+  /// What an access token is made of. It derives from who asked for it and his Idempotency-Key, so
+  /// that a retry, at any node, gets the same one and nothing is kept. Label "token".
+  digest token_secret(std::string_view asker, std::string_view key) const;
+
   /// Label "rows/" + the upload's id.
   row_sealer rows_of(const uuid& upload) const;
 
@@ -51,6 +55,7 @@ private:
   keyed_hash payloads_;
   keyed_hash codes_;
   keyed_hash code_hashes_;
+  keyed_hash tokens_;
 };
 
 } // namespace rahat

@@ -1,10 +1,12 @@
 #include "tests/cluster/chaos.hpp"
 
 #include "tests/cluster/checker.hpp"
+#include "tests/cluster/town.hpp"
 #include "tests/support/eventually.hpp"
 
 #include <poll.h>
 #include <unistd.h>
+#include <functional>
 #include <iostream>
 #include <sstream>
 
@@ -15,10 +17,11 @@ namespace {
 using namespace std::chrono_literals;
 using steady = std::chrono::steady_clock;
 
-constexpr auto frozen_for = 5'500ms; // the lease of 3 s, and what others need to take the shards
+constexpr auto taken_limit = 15s; // the lease of 3 s, what others need to take shards, and patience
 constexpr int longest_down_ms = 6'000;
 constexpr auto postgres_away_for = 5s;
-constexpr auto calm_after = 2s; // at least, between two faults
+constexpr auto calm_after = 2s;             // at least, between two random faults
+constexpr auto calm_between_listed = 500ms; // those find the cluster well
 constexpr int calm_more_ms = 3'000;
 constexpr auto commit_limit = 3s; // for a commit to come to the gate
 constexpr auto end_limit = 30s;   // for a node that woke up dead to end itself
@@ -31,11 +34,7 @@ class chaos {
 public:
   explicit chaos(const chaos_plan& plan)
       : plan_(plan), dice_(plan.seed), cluster_({plan.nodes, plan.program, {}}) {
-    cluster_.start(0);
-    who_ = std::make_unique<people>(cluster_.node(0));
-    for (std::size_t i = 1; i < cluster_.count(); ++i)
-      cluster_.start(i);
-    cluster_.wait_settled();
+    who_ = populate(cluster_);
     gate_ = std::make_unique<commit_gate>(cluster_.owner_conninfo());
   }
 
@@ -48,6 +47,8 @@ private:
   void freeze(std::size_t i, bool in_commit, chaos_report& out);
   bool hold_a_commit(std::size_t i);
   void calm(std::chrono::milliseconds howlong);
+  void calm_until(const std::function<bool()>& enough, std::chrono::milliseconds limit);
+  bool owns_shards(std::size_t i) const;
   void say(const std::string& what);
   void keep_evidence(chaos_report& out);
   void finish(chaos_report& out, mixed_load& load, payments* paid);
@@ -67,9 +68,13 @@ void chaos::say(const std::string& what) {
 
 /// Time passes; whatever ends is started again, and counters are read.
 void chaos::calm(std::chrono::milliseconds howlong) {
-  const auto until = steady::now() + howlong;
+  calm_until([] { return false; }, howlong);
+}
+
+void chaos::calm_until(const std::function<bool()>& enough, std::chrono::milliseconds limit) {
+  const auto until = steady::now() + limit;
   auto next_look = steady::now();
-  while (steady::now() < until) {
+  while (steady::now() < until && !enough()) {
     cluster_.tend();
     if (steady::now() >= next_look) {
       cluster_.look_at_metrics();
@@ -77,6 +82,11 @@ void chaos::calm(std::chrono::milliseconds howlong) {
     }
     ::poll(nullptr, 0, look_every_ms);
   }
+}
+
+bool chaos::owns_shards(std::size_t i) const {
+  return ledger{cluster_.owner_conninfo()}.number("SELECT count(*) FROM shard WHERE owner = '" +
+                                                  cluster_.uuid_of(i) + "'") > 0;
 }
 
 void chaos::kill(std::size_t i) {
@@ -100,18 +110,15 @@ void chaos::freeze(std::size_t i, bool in_commit, chaos_report& out) {
   cluster_.node(i).freeze();
   if (in_commit && !held)
     gate_->open();
-  calm(frozen_for);
+  calm_until([&] { return !owns_shards(i); }, taken_limit);
+  if (owns_shards(i))
+    out.wrong.push_back("nobody has taken the shards of node " + std::to_string(i));
   const bool open_first = dice_() % 2 == 0; // the held commit, or the node, comes back first
   if (held && open_first)
     gate_->open();
   cluster_.node(i).thaw();
   const auto stops = cluster_.losses().self_stops;
-  const auto deadline = steady::now() + end_limit;
-  while (cluster_.losses().self_stops == stops && steady::now() < deadline) {
-    cluster_.look_at_metrics();
-    cluster_.tend();
-    ::poll(nullptr, 0, look_every_ms);
-  }
+  calm_until([&] { return cluster_.losses().self_stops != stops; }, end_limit);
   if (cluster_.losses().self_stops == stops)
     out.wrong.push_back("node " + std::to_string(i) + " was dead when it woke up and lives on");
   gate_->open();
@@ -136,7 +143,8 @@ void chaos::strike(fault what, chaos_report& out) {
 
 void chaos::do_harm(chaos_report& out) {
   for (auto what : plan_.schedule) {
-    calm(calm_after);
+    cluster_.wait_settled(rest_limit);
+    calm(calm_between_listed);
     strike(what, out);
   }
   const auto end = steady::now() + plan_.duration;
@@ -144,7 +152,7 @@ void chaos::do_harm(chaos_report& out) {
     calm(calm_after + std::chrono::milliseconds(dice_() % calm_more_ms));
     strike(plan_.among[dice_() % plan_.among.size()], out);
   }
-  calm(calm_after);
+  calm(plan_.schedule.empty() ? calm_after : calm_between_listed);
 }
 
 void chaos::finish(chaos_report& out, mixed_load& load, payments* paid) {
@@ -158,8 +166,9 @@ void chaos::finish(chaos_report& out, mixed_load& load, payments* paid) {
   out.wrong.insert(out.wrong.end(), seen.faults.begin(), seen.faults.end());
   if (paid != nullptr) {
     paid->finish();
-    while (!paid->done())
-      calm(calm_after);
+    calm_until([&] { return paid->done(); }, rest_limit);
+    if (!paid->done())
+      throw std::runtime_error("the disbursement under way does not come to its end");
     paid->stop();
     out.disbursements = paid->lists().size();
   }

@@ -1,5 +1,6 @@
 // The checker itself: it is silent about a cluster that is well, and names each kind of damage.
 #include "tests/cluster/checker.hpp"
+#include "tests/cluster/town.hpp"
 #include "tests/e2e/ledger.hpp"
 
 #include <gmock/gmock.h>
@@ -17,9 +18,7 @@ constexpr std::size_t households = 200;
 class chaos_checker : public testing::Test {
 protected:
   void SetUp() override {
-    cluster_.start(0);
-    cluster_.wait_settled();
-    who_ = std::make_unique<people>(cluster_.node(0));
+    who_ = populate(cluster_);
     paid_ = std::make_unique<payments>(cluster_, *who_, book_, households, 1);
     paid_->start();
     paid_->finish();

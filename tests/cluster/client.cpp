@@ -128,9 +128,16 @@ json::value client::must(request ask, std::chrono::seconds limit) {
   return json::parse(done.answer);
 }
 
-http_reply client::get(const std::string& path) {
-  return http_send(cluster_.port_of(pick(nobody)), "GET", path,
-                   {{"Authorization", "Bearer " + token_}}, {}, how_.answer_limit);
+http_reply client::get(const std::string& path, unsigned tries) {
+  auto node = nobody;
+  for (;;) {
+    node = pick(node);
+    auto reply = http_send(cluster_.port_of(node), "GET", path,
+                           {{"Authorization", "Bearer " + token_}}, {}, how_.answer_limit);
+    if (--tries == 0 || !worth_a_retry(reply))
+      return reply;
+    ::poll(nullptr, 0, pause_after(reply));
+  }
 }
 
 http_reply client::repeat(const request& ask, std::chrono::seconds limit) {

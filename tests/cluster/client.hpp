@@ -53,8 +53,9 @@ public:
   boost::json::value must(const std::string& path, const boost::json::value& body);
   boost::json::value must(request ask, std::chrono::seconds limit);
 
-  /// One try at a random node.
-  http_reply get(const std::string& path);
+  /// At a random node; after an answer that says to come back, or none, at another one, up to so
+  /// many tries.
+  http_reply get(const std::string& path, unsigned tries = 1);
 
   std::mt19937_64& dice() { return dice_; }
   const std::string& token() const { return token_; }

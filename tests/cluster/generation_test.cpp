@@ -1,8 +1,7 @@
 // Another life of the database: a promoted standby, a restored backup. Whatever a node knew of the
 // former one is no right to write.
-#include "tests/cluster/checker.hpp"
 #include "tests/cluster/second_server.hpp"
-#include "tests/e2e/ledger.hpp"
+#include "tests/cluster/town.hpp"
 #include "tests/e2e/office.hpp"
 #include "tests/support/eventually.hpp"
 
@@ -16,37 +15,17 @@ namespace {
 using namespace std::chrono_literals;
 using testing::IsEmpty;
 
-constexpr std::size_t nodes = 3;
+constexpr std::size_t nodes = 3; // as many as a plan has by itself
 constexpr std::size_t some_projects = 24;
 constexpr std::size_t some_requests = 100;
 
-class generation : public testing::Test {
+class generation : public testing::Test, protected town {
 protected:
   void start() {
-    cluster_.start(0);
-    who_ = std::make_unique<people>(cluster_.node(0));
-    for (std::size_t i = 1; i < nodes; ++i)
-      cluster_.start(i);
-    cluster_.wait_settled();
     manners brisk;
     brisk.answer_limit = 500ms; // a frozen node never answers
-    asha_ = std::make_unique<client>(cluster_, who_->maker, book_, 1, brisk);
-    for (std::size_t i = 0; i < some_projects; ++i) {
-      auto made =
-          asha_->must("/v2/projects", {{"name", "Flood"}, {"type", "cash"}, {"currency", "NPR"}});
-      projects_.push_back(text(made, "id"));
-      asha_->must("/v2/projects/" + projects_.back() + "/activate", json::object{});
-    }
+    open(some_projects, brisk);
   }
-
-  void fund_all() {
-    for (const auto& id : projects_) {
-      const auto done = asha_->post("/v2/projects/" + id + "/fundings", funding, 60s, amount_minor);
-      EXPECT_TRUE(done.accepted()) << id << ": " << done.status << ' ' << done.answer;
-    }
-  }
-
-  ledger books() const { return ledger{cluster_.owner_conninfo()}; }
 
   std::string generations() const {
     return books().text("SELECT string_agg(DISTINCT encode(generation, 'hex'), ' ') FROM shard");
@@ -58,8 +37,8 @@ protected:
 
   void expect_ends() {
     await("every node has ended by itself", [this] {
-      cluster_.tend(); // throws when one ends with another code than 4
-      return cluster_.losses().self_stops >= nodes;
+      cluster.tend(); // throws when one ends with another code than 4
+      return cluster.losses().self_stops >= nodes;
     });
   }
 
@@ -67,8 +46,8 @@ protected:
   /// generation that is not the former.
   void expect_taken_anew(const std::string& former) {
     expect_ends();
-    cluster_.wait_settled();
-    EXPECT_EQ(cluster_.losses().self_stops, nodes) << "once each";
+    cluster.wait_settled();
+    EXPECT_EQ(cluster.losses().self_stops, nodes) << "once each";
     EXPECT_NE(generations(), former);
     EXPECT_EQ(generations().find(' '), std::string::npos) << generations();
   }
@@ -96,7 +75,7 @@ protected:
   }
 
   json::value internal(std::size_t i, const std::string& path) const {
-    const auto& node = cluster_.node(i);
+    const auto& node = cluster.node(i);
     return parse(http_send(node.internal_port(), "GET", path,
                            {{"Authorization", "Bearer " + node.admin_token()}}));
   }
@@ -104,69 +83,60 @@ protected:
   /// For clients of the database that look for the one that can be written.
   void name_both(const second_server& other) {
     for (const auto& [file, to] :
-         {std::pair{"url", service_conninfo()}, std::pair{"admin_url", cluster_.owner_conninfo()}})
-      std::ofstream{cluster_.scratch().path() / file} << other.either(to) << '\n';
+         {std::pair{"url", service_conninfo()}, std::pair{"admin_url", cluster.owner_conninfo()}})
+      std::ofstream{cluster.scratch().path() / file} << other.either(to) << '\n';
     for (std::size_t i = 0; i < nodes; ++i) {
-      ASSERT_EQ(cluster_.stop(i), 0);
-      cluster_.start(i);
+      ASSERT_EQ(cluster.stop(i), 0);
+      cluster.start(i);
     }
-    cluster_.wait_settled();
+    cluster.wait_settled();
   }
 
   std::string service_conninfo() const {
-    std::ifstream in{cluster_.scratch().path() / "url"};
+    std::ifstream in{cluster.scratch().path() / "url"};
     std::string out;
     std::getline(in, out);
     return out;
   }
-
-  static constexpr std::int64_t amount_minor = 125;
-  const json::value funding{
-      {"amount_minor", amount_minor}, {"currency", "NPR"}, {"reference", "D"}};
-  cluster_process cluster_;
-  std::unique_ptr<people> who_;
-  history book_;
-  std::unique_ptr<client> asha_;
-  std::vector<std::string> projects_;
 };
 
 TEST_F(generation, a_promotion_drops_every_host_before_the_first_write) {
   start();
-  second_server standby{cluster_, second_server::role::standby};
+  second_server standby{cluster, second_server::role::standby};
   fund_all();
   standby.wait_caught_up();
   const auto former = generations();
 
-  cluster_.node(nodes - 1).freeze(); // sleeps through all of it and wakes as the owner it was
+  cluster.node(nodes - 1).freeze(); // sleeps through all of it and wakes as the owner it was
   standby.wait_caught_up();
   standby.kill_primary();
   standby.promote();
   standby.take_address();
   remember_heads();
   await("the others have come back", [this] {
-    cluster_.tend();
-    return cluster_.losses().self_stops == nodes - 1 && cluster_.ready(0) && cluster_.ready(1);
+    cluster.tend();
+    return cluster.losses().self_stops == nodes - 1 && cluster.ready(0) && cluster.ready(1);
   });
   fund_all();
-  cluster_.node(nodes - 1).thaw();
+  cluster.node(nodes - 1).thaw();
   expect_taken_anew(former);
   fund_all();
   expect_no_write_of_the_past();
-  EXPECT_THAT((checker{cluster_, *who_, book_}.everything(nullptr)), IsEmpty());
+  EXPECT_THAT(damage(), IsEmpty());
 }
 
 TEST_F(generation, a_restored_backup_is_never_written_with_old_epochs) {
   start();
   fund_all();
-  second_server backup{cluster_, second_server::role::backup};
+  second_server backup{cluster, second_server::role::backup};
   const auto former = generations();
   const auto kept = books().journal_rows();
   // After the backup: commits that will be gone, and shards with epochs that it does not know.
   fund_all();
-  ASSERT_EQ(cluster_.stop(0), 0);
+  ASSERT_EQ(cluster.stop(0), 0);
   fund_all();
-  cluster_.start(0);
-  cluster_.wait_settled();
+  cluster.start(0);
+  cluster.wait_settled();
   fund_all();
 
   backup.kill_primary();
@@ -193,17 +163,17 @@ TEST_F(generation, a_restored_backup_is_never_written_with_old_epochs) {
 
 TEST_F(generation, a_synchronous_standby_loses_nothing) {
   start();
-  second_server standby{cluster_, second_server::role::standby};
+  second_server standby{cluster, second_server::role::standby};
   name_both(standby);
   standby.make_synchronous();
   const auto former = generations();
   load_plan plan;
-  mixed_load load{cluster_, *who_, book_, plan};
+  mixed_load load{cluster, *who, book, plan};
   load.start();
   const auto go_on = [&] {
     const auto before = load.accepted();
     await("the load goes on", [&] {
-      cluster_.tend();
+      cluster.tend();
       return load.accepted() >= before + some_requests;
     });
   };
@@ -216,7 +186,7 @@ TEST_F(generation, a_synchronous_standby_loses_nothing) {
   go_on();
   const auto seen = load.stop();
   EXPECT_THAT(seen.faults, IsEmpty());
-  EXPECT_THAT((checker{cluster_, *who_, book_}.everything(nullptr)), IsEmpty());
+  EXPECT_THAT(damage(), IsEmpty());
 }
 
 } // namespace

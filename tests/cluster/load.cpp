@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t max_faults = 20; // enough to see what is wrong
 constexpr unsigned reads_of_100 = 30;
+constexpr unsigned tries_of_a_read = 2;
 
 void say(std::vector<std::string>& faults, std::string what) {
   if (faults.size() < max_faults)
@@ -108,7 +109,7 @@ void mixed_load::fund(worker& me, const std::string& project) {
 void mixed_load::look(worker& me, const std::string& project) {
   auto& seen = me.seen;
   ++seen.reads;
-  const auto reply = me.reads.get("/v2/projects/" + project);
+  const auto reply = me.reads.get("/v2/projects/" + project, tries_of_a_read);
   if (!reply.ok()) {
     ++seen.reads_failed;
     if (!worth_a_retry(reply))

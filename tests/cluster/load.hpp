@@ -33,7 +33,8 @@ struct funded {
 };
 
 struct load_result {
-  std::size_t posts = 0, retried = 0, retried_twice = 0, reads = 0, reads_failed = 0;
+  std::size_t posts = 0, retried = 0, retried_twice = 0;
+  std::size_t reads = 0, reads_failed = 0; // failed: at two nodes
   std::size_t stale_reads = 0;
   std::int64_t slowest_ms = 0;
   std::map<std::string, funded> projects;

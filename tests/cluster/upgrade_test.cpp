@@ -1,7 +1,6 @@
 // Two releases side by side: the cluster is upgraded node by node, nothing new is written before
 // the upgrade is finished, and what a node cannot read it leaves to others.
-#include "tests/cluster/checker.hpp"
-#include "tests/e2e/ledger.hpp"
+#include "tests/cluster/town.hpp"
 #include "tests/e2e/office.hpp"
 #include "tests/support/eventually.hpp"
 
@@ -19,11 +18,11 @@ constexpr int exit_cannot_start = 3;
 constexpr std::size_t some_projects = 24; // with two nodes, each serves some
 constexpr int all_rows_of_it = 24;
 
-class upgrade : public testing::Test {
+class upgrade : public testing::Test, protected town {
 protected:
   static constexpr std::size_t nodes = 2;
 
-  upgrade() : cluster_(plan()) {}
+  upgrade() : town(plan()) {}
 
   static cluster_plan plan() {
     cluster_plan out;
@@ -31,41 +30,19 @@ protected:
     return out;
   }
 
-  void next_release(std::size_t i) { cluster_.node(i).use_program(RAHATD_NEXT); }
-  void this_release(std::size_t i) { cluster_.node(i).use_program(""); }
+  void next_release(std::size_t i) { cluster.node(i).use_program(RAHATD_NEXT); }
+  void this_release(std::size_t i) { cluster.node(i).use_program(""); }
 
-  /// Node 0 first, then the people, the other nodes and some projects.
-  void start() {
-    cluster_.start(0);
-    who_ = std::make_unique<people>(cluster_.node(0));
-    for (std::size_t i = 1; i < nodes; ++i)
-      cluster_.start(i);
-    cluster_.wait_settled();
-    asha_ = std::make_unique<client>(cluster_, who_->maker, book_, 1);
-    for (std::size_t i = 0; i < some_projects; ++i) {
-      auto made =
-          asha_->must("/v2/projects", {{"name", "Flood"}, {"type", "cash"}, {"currency", "NPR"}});
-      projects_.push_back(text(made, "id"));
-      asha_->must("/v2/projects/" + projects_.back() + "/activate", json::object{});
-    }
-  }
-
-  /// Each project once, through any node; what comes back too late is asked again.
-  void fund_all() {
-    for (const auto& id : projects_) {
-      const auto done = asha_->post("/v2/projects/" + id + "/fundings", funding, 60s, amount_minor);
-      EXPECT_TRUE(done.accepted()) << id << ": " << done.status << ' ' << done.answer;
-    }
-  }
+  void start() { open(some_projects); }
 
   void restart(std::size_t i) {
-    EXPECT_EQ(cluster_.stop(i), 0);
-    cluster_.start(i);
-    cluster_.wait_settled();
+    EXPECT_EQ(cluster.stop(i), 0);
+    cluster.start(i);
+    cluster.wait_settled();
   }
 
   http_reply finish(std::size_t through) const {
-    const auto& node = cluster_.node(through);
+    const auto& node = cluster.node(through);
     return http_send(node.internal_port(), "POST", "/internal/v1/cluster/finish-upgrade",
                      {{"Authorization", "Bearer " + node.admin_token()}}, "{}");
   }
@@ -76,11 +53,8 @@ protected:
   std::int64_t level() const {
     return books().number("SELECT feature_level FROM cluster_view WHERE id = 1");
   }
-  ledger books() const { return ledger{cluster_.owner_conninfo()}; }
 
-  void expect_all_well() {
-    EXPECT_THAT((checker{cluster_, *who_, book_}.everything(nullptr)), IsEmpty());
-  }
+  void expect_all_well() { EXPECT_THAT(damage(), IsEmpty()); }
 
   /// Both nodes of the next release, which have written what this one cannot read.
   void write_what_is_new() {
@@ -93,15 +67,6 @@ protected:
       return new_rows() >= all_rows_of_it;
     });
   }
-
-  static constexpr std::int64_t amount_minor = 125;
-  const json::value funding{
-      {"amount_minor", amount_minor}, {"currency", "NPR"}, {"reference", "D"}};
-  cluster_process cluster_;
-  std::unique_ptr<people> who_;
-  history book_;
-  std::unique_ptr<client> asha_;
-  std::vector<std::string> projects_;
 };
 
 TEST_F(upgrade, the_new_event_is_not_written_before_the_finish) {
@@ -120,8 +85,8 @@ TEST_F(upgrade, the_new_event_is_not_written_before_the_finish) {
     fund_all();
     return new_rows() == before + static_cast<std::int64_t>(some_projects);
   });
-  for (const auto& id : projects_) // by whichever node: both know it
-    EXPECT_THAT(asha_->get("/v2/projects/" + id).body, HasSubstr("\"noticed\""));
+  for (const auto& id : projects) // by whichever node: both know it
+    EXPECT_THAT(maker->get("/v2/projects/" + id).body, HasSubstr("\"noticed\""));
   expect_all_well();
 }
 
@@ -130,11 +95,11 @@ TEST_F(upgrade, a_shard_goes_both_ways_meanwhile) {
   start();
   for (std::size_t goes : {1, 0, 1}) { // all to the one that stays, then half of it back
     fund_all();
-    ASSERT_EQ(cluster_.stop(goes), 0);
+    ASSERT_EQ(cluster.stop(goes), 0);
     fund_all();
     EXPECT_EQ(books().number("SELECT count(DISTINCT owner) FROM shard"), 1);
-    cluster_.start(goes);
-    cluster_.wait_settled();
+    cluster.start(goes);
+    cluster.wait_settled();
   }
   fund_all();
   EXPECT_EQ(new_rows(), 0);
@@ -159,52 +124,52 @@ TEST_F(upgrade, finish_names_who_is_behind) {
 
 TEST_F(upgrade, an_old_build_is_refused_afterwards) {
   write_what_is_new();
-  ASSERT_EQ(cluster_.stop(0), 0);
+  ASSERT_EQ(cluster.stop(0), 0);
   this_release(0);
   try {
-    cluster_.node(0).start();
+    cluster.node(0).start();
     ADD_FAILURE() << "it has joined";
   } catch (const std::exception& refused) {
     EXPECT_THAT(refused.what(), HasSubstr("level 2"));
   }
-  const auto end = run_rahatd(cluster_.node(0).start_flags());
+  const auto end = run_rahatd(cluster.node(0).start_flags());
   EXPECT_EQ(end.exit_code, exit_cannot_start) << end.output;
   EXPECT_THAT(end.output, HasSubstr("level 2"));
   fund_all();
   next_release(0);
-  cluster_.start(0);
-  cluster_.wait_settled();
+  cluster.start(0);
+  cluster.wait_settled();
   expect_all_well();
 }
 
 TEST_F(upgrade, a_row_above_its_level_makes_a_node_leave_and_loses_nothing) {
   write_what_is_new();
-  ASSERT_EQ(cluster_.stop(0), 0);
-  ASSERT_EQ(cluster_.stop(1), 0);
+  ASSERT_EQ(cluster.stop(0), 0);
+  ASSERT_EQ(cluster.stop(1), 0);
   // What nothing in the product does: the old build may join although rows are above its level.
   books().run("UPDATE cluster_view SET feature_level = 1, version = version + 1");
-  cluster_.start(1);
-  cluster_.wait_settled();
+  cluster.start(1);
+  cluster.wait_settled();
   this_release(0);
-  cluster_.node(0).start();
+  cluster.node(0).start();
   // As its shards come to it, so do requests for what it cannot read; whatever it is asked is
   // answered by the other one in the end.
   const auto left = eventually([this] {
     fund_all();
-    return !cluster_.node(0).running();
+    return !cluster.node(0).running();
   });
-  ASSERT_TRUE(left) << cluster_.standing();
-  EXPECT_EQ(cluster_.node(0).wait_end(), exit_cannot_start);
-  EXPECT_GE(cluster_.node(0).count_in_log("level_too_high"), 1u);
+  ASSERT_TRUE(left) << cluster.standing();
+  EXPECT_EQ(cluster.node(0).wait_end(), exit_cannot_start);
+  EXPECT_GE(cluster.node(0).count_in_log("level_too_high"), 1u);
   EXPECT_EQ(books().text("SELECT status FROM cluster_member WHERE node_uuid = '" +
-                         cluster_.uuid_of(0) + "' ORDER BY incarnation DESC LIMIT 1"),
+                         cluster.uuid_of(0) + "' ORDER BY incarnation DESC LIMIT 1"),
             "left")
       << "in order, not declared dead";
   EXPECT_EQ(books().number("SELECT count(*) FROM parked"), 0);
-  cluster_.wait_settled();
+  cluster.wait_settled();
   next_release(0);
-  cluster_.start(0);
-  cluster_.wait_settled();
+  cluster.start(0);
+  cluster.wait_settled();
   expect_all_well();
 }
 

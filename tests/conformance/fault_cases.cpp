@@ -143,6 +143,35 @@ TEST_P(store_faults, a_server_that_is_away_between_losses_is_waited_for) {
   }
 }
 
+/// Postgres itself says that nothing has landed: then nobody has to wait for ever.
+TEST_P(store_faults, a_condition_that_stays_is_given_up_as_retryable_and_nothing_of_it_lands) {
+  constexpr std::uint32_t for_ever = 1'000'000;
+  auto a = start(fresh_in(39));
+  auto b = start(fresh_in(40));
+  land(a, next(a));
+  under_test().inject(fault::disk_full, for_ever);
+  send(a, next(a));
+  send(a, next(a));
+  send(b, next(b));
+  ASSERT_TRUE(wait_heard(a, 3));
+  ASSERT_TRUE(wait_heard(b, 1));
+  const auto of_a = a.ear->all();
+  ASSERT_TRUE(of_a[1].refusal && of_a[2].refusal && b.ear->all()[0].refusal);
+  EXPECT_EQ(of_a[1].refusal->why, commit_failure::unavailable) << of_a[1].refusal->message;
+  EXPECT_NE(of_a[2].refusal->why, commit_failure::rejected);
+  EXPECT_EQ(b.ear->all()[0].refusal->why, commit_failure::unavailable);
+  EXPECT_EQ(history(a.entity).size(), 1u);
+  EXPECT_EQ(history(b.entity).size(), 0u);
+  under_test().inject(fault::disk_full, 0);
+  EXPECT_EQ(refusal_of(b, next(b)), commit_failure::superseded) << "its former state is not stored";
+  for (auto& entity : {a.entity, b.entity}) {
+    auto again = start(entity);
+    EXPECT_EQ(again.seq, entity == a.entity ? 1u : 0u);
+    land(again, next(again));
+  }
+  EXPECT_TRUE(fenced_shards().empty());
+}
+
 TEST_P(store_faults, a_shard_taken_while_the_reply_was_lost_is_fenced) {
   auto h = start(fresh_in(31));
   land(h, next(h));

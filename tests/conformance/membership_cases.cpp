@@ -295,6 +295,38 @@ TEST_P(shard_ownership, only_an_active_member_with_a_running_lease_takes) {
   EXPECT_FALSE(take(a, 1));
 }
 
+/// Its release was refused, because a commit landed meanwhile: else nobody would serve it.
+TEST_P(shard_ownership, a_leaving_member_takes_back_what_is_still_its_own_and_nothing_else) {
+  const auto former = active(1);
+  ASSERT_TRUE(take(former, 6));
+  const auto a = active(1);
+  const auto b = active(2);
+  const auto mine = take(a, 5);
+  ASSERT_TRUE(mine);
+  EXPECT_EQ(change(a, status::active, status::leaving), swap::done);
+  db().move_head(5, 4);
+  EXPECT_EQ(release(a, *mine), swap::refused);
+  const auto again = take(a, 5);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->epoch, 2);
+  EXPECT_EQ(again->head_position, 4);
+  EXPECT_FALSE(take(a, 7)) << "a free one is for the others";
+  EXPECT_FALSE(take(a, 6)) << "and so is that of its former start";
+  EXPECT_FALSE(take(b, 5));
+  EXPECT_EQ(release(a, *again), swap::done);
+  EXPECT_FALSE(take(a, 5)) << "it is nobody's";
+  ASSERT_TRUE(take(b, 5));
+  EXPECT_FALSE(take(a, 5));
+}
+
+TEST_P(shard_ownership, a_leaving_member_whose_lease_has_lapsed_takes_nothing_back) {
+  const auto a = active(1);
+  ASSERT_TRUE(take(a, 5));
+  EXPECT_EQ(change(a, status::active, status::leaving), swap::done);
+  db().set_lease(a, -1s);
+  EXPECT_FALSE(take(a, 5));
+}
+
 TEST_P(shard_ownership, a_dead_incarnation_takes_no_shard) {
   const auto a = active(1);
   const auto b = active(2);

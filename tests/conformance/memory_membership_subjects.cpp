@@ -57,7 +57,7 @@ public:
   bool drive() override {
     bool any = false;
     for (auto& [id, node] : nodes_)
-      any = node->run_one() || node->run_move() || any;
+      any = node->run_one() || node->run_move() || node->run_ending() || any;
     return any;
   }
 
@@ -163,6 +163,17 @@ TEST_F(membership_twin, a_reading_does_not_wait_for_a_take) {
   EXPECT_TRUE(taken);
 }
 
+TEST_F(membership_twin, a_take_does_not_wait_for_sessions_that_have_to_end) {
+  bool ended = false, taken = false;
+  node->end_sessions({uuid::from_raw(std::string(16, 'x')), 1}, [&](auto) { ended = true; });
+  node->take(1, [&](auto) { taken = true; });
+  ASSERT_TRUE(node->run_move());
+  EXPECT_TRUE(taken);
+  EXPECT_FALSE(ended);
+  ASSERT_TRUE(node->run_ending());
+  EXPECT_TRUE(ended);
+}
+
 TEST_F(membership_twin, what_is_beyond_the_bound_is_refused_and_a_stop_answers_the_rest) {
   for (int i = 0; i < 4; ++i)
     vote_change();
@@ -180,7 +191,7 @@ TEST_F(membership_twin, sessions_that_do_not_end_are_told) {
   rows->open_session(former, true);
   std::optional<error> why;
   node->end_sessions(former, [&](std::variant<int, error> got) { why = std::get<error>(got); });
-  ASSERT_TRUE(node->run_move());
+  ASSERT_TRUE(node->run_ending());
   ASSERT_TRUE(why);
   EXPECT_EQ(why->code, errc::unavailable);
 }

@@ -19,6 +19,7 @@ public:
 
   rahat::store& store() override { return *twin_; }
   rahat::queries& queries() override { return *twin_; }
+  rahat::shard_store& shards() override { return *twin_; }
 
   void reopen() override {
     twin_->crash();
@@ -45,6 +46,7 @@ public:
       case fault::lose_reply: return twin_->faults().lose_reply(batches);
       case fault::deadlock: return twin_->faults().deadlock(batches);
       case fault::serialisation: return twin_->faults().serialisation(batches);
+      case fault::disk_full: return twin_->faults().deadlock(batches); // it tells none apart
     }
   }
 

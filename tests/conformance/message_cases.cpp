@@ -245,18 +245,32 @@ TEST_P(store_conformance, parked_messages_wait_for_an_operator) {
   EXPECT_EQ(rows[0].at_us, 77);
   EXPECT_EQ(rows[0].tries, 3u);
   EXPECT_NE(rows[0].id, rows[1].id);
-  EXPECT_EQ(must(ask<std::vector<parked_row>>([&](auto done) { store().parked(1, done); })).size(),
-            1u);
-
-  auto release = [&](std::uint64_t id) {
-    return must(ask<std::optional<parked_row>>([&](auto done) { store().release(id, done); }));
+  auto page = [&](std::uint64_t after, std::uint32_t limit) {
+    return must(
+        ask<std::vector<parked_row>>([&](auto done) { store().parked(after, limit, done); }));
   };
-  auto released = release(rows[0].id);
-  ASSERT_TRUE(released);
-  EXPECT_EQ(released->entity, entity);
-  EXPECT_EQ(released->body, "\0body\xff"s);
-  EXPECT_FALSE(release(rows[0].id)) << "released twice: the message would be sent twice";
-  EXPECT_EQ(parked_of(entity).size(), 1u);
+  EXPECT_EQ(page(0, 1).size(), 1u);
+  ASSERT_EQ(page(rows[0].id, 1).size(), 1u);
+  EXPECT_EQ(page(rows[0].id, 1)[0].id, rows[1].id) << "pages meet";
+  EXPECT_TRUE(page(rows[1].id, 1).empty());
+}
+
+TEST_P(store_conformance, a_release_takes_what_is_parked_of_one_entity_however_long_the_list) {
+  constexpr int others = 1'200; // more than a page of any reader
+  const auto first = fresh();
+  const auto last = fresh();
+  for (int n = 0; n < others; ++n)
+    store().park({0, first, "first", "", n, 1});
+  store().park({0, last, "one", "", 1, 1});
+  store().park({0, last, "two", "", 2, 1});
+  EXPECT_TRUE(eventually([&] { return parked_of(last).size() == 2; }));
+  auto release = [&](const entity_ref& entity) {
+    return must(ask<std::uint64_t>([&](auto done) { store().release(entity, done); }));
+  };
+  EXPECT_EQ(release({"other", last.id}), 0u) << "another kind is another entity";
+  EXPECT_EQ(release(last), 2u);
+  EXPECT_EQ(release(last), 0u) << "the second time there is nothing";
+  EXPECT_EQ(parked_of(first).size(), static_cast<std::size_t>(others)) << "others stay";
 }
 
 } // namespace rahat::conformance

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/ports/queries.hpp"
+#include "runtime/ports/shard_store.hpp"
 #include "runtime/ports/store.hpp"
 
 #include <cstdint>
@@ -20,6 +21,7 @@ public:
   /// The store as it is now: `reopen` ends it and makes another.
   virtual rahat::store& store() = 0;
   virtual rahat::queries& queries() = 0;
+  virtual rahat::shard_store& shards() = 0;
 
   /// As kill -9 and a new start: what was queued is gone without a word, rows stay, every shard is
   /// taken anew.
@@ -46,6 +48,7 @@ public:
     lose_reply,         // the next n batches land, then the connection breaks
     deadlock,           // the next n batches are refused with 40P01
     serialisation,      // the next n batches are refused with 40001
+    disk_full,          // the next n batches are refused with 53100; 0: no more
   };
 
   /// Only subjects of `store_faults` are asked.

@@ -235,6 +235,12 @@ shard_head store_suite::head_of(shard_id shard) {
   return {};
 }
 
+outcome<shard_grant> store_suite::give_up(shard_id shard, std::uint64_t epoch) {
+  return ask<shard_grant>([&](auto done) {
+    under_test().shards().give_up(shard, static_cast<std::int64_t>(epoch), done);
+  });
+}
+
 outcome<page> store_suite::list(const list_query& q) {
   return ask<page>([&](auto done) { queries().list(q, done); });
 }
@@ -249,7 +255,8 @@ wire::Feed store_suite::feed(const feed_request& what) {
 }
 
 std::vector<parked_row> store_suite::parked_of(const entity_ref& entity) {
-  auto all = must(ask<std::vector<parked_row>>([&](auto done) { store().parked(10'000, done); }));
+  auto all =
+      must(ask<std::vector<parked_row>>([&](auto done) { store().parked(0, 10'000, done); }));
   std::erase_if(all, [&](auto& row) { return row.entity != entity; });
   return all;
 }

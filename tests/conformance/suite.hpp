@@ -144,6 +144,7 @@ protected:
   std::optional<request_row> request_of(const entity_ref& entity, const uuid& id);
   std::vector<entity_ref> pending(shard_id shard, std::uint32_t limit = 1000);
   shard_head head_of(shard_id shard);
+  outcome<shard_grant> give_up(shard_id shard, std::uint64_t epoch);
   outcome<page> list(const list_query& q);
   std::vector<stored_line> lines_of(const uuid& list);
   wire::Feed feed(const feed_request& what);

@@ -23,10 +23,16 @@ protected:
     return "file:" + file.string();
   }
 
+  std::vector<std::string> safe_flags(const test_database& db) {
+    return {"--database.url", reference("url", db.service), "--database.admin_url",
+            reference("admin_url", db.owner)};
+  }
+
+  /// The tests' own server forces nothing to the disk.
   std::vector<std::string> flags(const test_database& db) {
-    return {"--database.url",         reference("url", db.service),
-            "--database.admin_url",   reference("admin_url", db.owner),
-            "--database.fsync_check", "false"};
+    auto out = safe_flags(db);
+    out.insert(out.end(), {"--database.fsync_check", "false"});
+    return out;
   }
 
   scratch_folder folder_;
@@ -58,6 +64,19 @@ TEST_F(database_url, the_whole_way_of_money_through_a_kill) {
   EXPECT_THAT(books.broken_links(), IsEmpty());
   EXPECT_EQ(node.stop(), 0);
   EXPECT_EQ(books.number("SELECT 1"), 1) << "the server is not ours to stop";
+}
+
+TEST_F(database_url, a_server_that_may_lose_what_it_acknowledges_is_refused) {
+  auto db = pg_fixture::get().empty_database();
+  node_process node{safe_flags(db)};
+  auto end = run_rahatd(node.start_flags());
+  EXPECT_EQ(end.exit_code, 3);
+  EXPECT_THAT(end.output, HasSubstr("fsync is off"));
+  EXPECT_THAT(end.output, HasSubstr("Set fsync = on"));
+  EXPECT_THAT(end.output, HasSubstr("database.fsync_check"));
+  ledger books{db.owner};
+  EXPECT_EQ(books.number("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), 0)
+      << "before anything was written";
 }
 
 TEST_F(database_url, a_server_that_is_not_there_is_named) {

@@ -1,9 +1,12 @@
 #include "tests/e2e/running_node.hpp"
+#include "tests/support/ws_client.hpp"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <csignal>
 #include <fstream>
 #include <future>
+#include <map>
 
 namespace rahat::test {
 namespace {
@@ -49,6 +52,63 @@ CREATE TRIGGER test_slow_vendor AFTER INSERT ON journal
   auto again =
       staff().maker.try_post("/v2/vendors", {{"name", "late"}, {"location", "x"}}, "drain-1");
   EXPECT_EQ(again.body, reply.body) << "what was answered was durable";
+}
+
+/// A client that does not answer the closing of its WebSocket holds the drain up for two seconds.
+TEST_F(lifecycle, a_stop_serves_whoever_asks_until_its_doors_close) {
+  const auto token = "Bearer " + node().admin_token();
+  ws_client stubborn{node().port(), {"/v2/live", token, ""}};
+  ASSERT_TRUE(stubborn.accepted()) << stubborn.status();
+  node().send_signal(SIGTERM);
+  std::map<unsigned, int> answers;
+  bool red = false;
+  for (http_reply last; last.fault.empty();) {
+    red = red || open_page("/readiness").status == 503;
+    last = http_send(node().port(), "GET", "/v2/projects", {{"Authorization", token}});
+    if (last.fault.empty())
+      ++answers[last.status];
+  }
+  EXPECT_TRUE(red) << "balancers are told at once";
+  EXPECT_GT(answers[200], 10);
+  answers.erase(200);
+  EXPECT_THAT(answers, testing::IsEmpty());
+  EXPECT_EQ(node().wait_end(), 0);
+  node().start();
+}
+
+TEST_F(lifecycle, the_limit_of_open_files_is_raised) {
+  const auto limit = [](pid_t pid) {
+    rlimit out{};
+    EXPECT_EQ(prlimit(pid, RLIMIT_NOFILE, nullptr, &out), 0);
+    return out;
+  };
+  const auto mine = limit(0);
+  const rlimit low{256, mine.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
+  node().stop();
+  node().start();
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &mine), 0);
+  EXPECT_EQ(limit(node().pid()).rlim_cur, mine.rlim_max);
+}
+
+/// What a service manager allows by default does not hold all the connections that are allowed.
+TEST_F(lifecycle, too_few_open_files_are_told_with_what_to_set) {
+  const auto program = node().scratch().path() / "rahatd-with-few-files";
+  std::ofstream{program}
+      << "#!/bin/sh\nulimit -n 1024\nexec "
+      << std::filesystem::read_symlink("/proc/" + std::to_string(node().pid()) + "/exe").string()
+      << " \"$@\"\n";
+  std::filesystem::permissions(program, std::filesystem::perms{0755});
+  node_process few;
+  few.use_program(program.string());
+  few.start();
+  const auto needs = std::to_string(10'000 + 5'000 + 1 + 2 + 256 + 512);
+  EXPECT_EQ(few.count_in_log("file_limit_low"), 1U);
+  EXPECT_EQ(few.count_in_log("LimitNOFILE=" + needs), 1U) << few.log_tail();
+  const auto seen = http_send(few.internal_port(), "GET", "/internal/v1/doctor",
+                              {{"Authorization", "Bearer " + few.admin_token()}});
+  EXPECT_THAT(seen.body, HasSubstr("file_limit_low"));
+  EXPECT_EQ(few.stop(), 0);
 }
 
 TEST_F(lifecycle, a_second_node_on_the_same_folder_is_refused) {

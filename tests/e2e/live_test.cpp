@@ -1,5 +1,5 @@
+#include "tests/e2e/follower.hpp"
 #include "tests/e2e/running_node.hpp"
-#include "tests/support/ws_client.hpp"
 
 #include <deque>
 #include <map>
@@ -12,69 +12,6 @@ using steady = std::chrono::steady_clock;
 
 constexpr std::size_t households = 20'000;
 constexpr std::size_t progress_a_second = 10;
-
-struct frame {
-  std::string topic, token, type;
-  json::value data;
-  steady::time_point came;
-};
-
-/// A client that keeps every frame and, as the API asks of it, the last token of each topic.
-class listener {
-public:
-  listener(const node_process& node, const std::string& token)
-      : socket_(node.port(), {"/v2/live", "", "rahat.v2, bearer." + token}) {}
-
-  bool accepted() const { return socket_.accepted(); }
-  std::string protocol() const { return socket_.protocol(); }
-
-  void subscribe(const std::vector<std::string>& topics, const json::object& after = {}) {
-    json::array names;
-    for (auto& t : topics)
-      names.emplace_back(t);
-    const json::object ask{{"subscribe", names}, {"after", after}};
-    EXPECT_TRUE(socket_.send(json::serialize(ask)));
-  }
-
-  /// Reads until a frame fits; false when none came in time.
-  bool read_until(const std::function<bool(const frame&)>& fits, std::chrono::seconds limit = 30s) {
-    const auto deadline = steady::now() + limit;
-    while (steady::now() < deadline && !socket_.ended())
-      if (read_one(100ms) && fits(frames.back()))
-        return true;
-    return false;
-  }
-
-  /// Takes what has come already.
-  void drain(std::chrono::milliseconds quiet) {
-    while (read_one(quiet)) {
-    }
-  }
-
-  bool ended() const { return socket_.ended(); }
-
-  std::vector<frame> frames;
-  json::object tokens;
-
-private:
-  bool read_one(std::chrono::milliseconds limit) {
-    auto message = socket_.next(limit);
-    if (!message)
-      return false;
-    auto value = json::parse(*message);
-    frames.push_back({text(value, "topic"), text(value, "token"), text(value, "type"),
-                      value.at("data"), steady::now()});
-    EXPECT_TRUE(value.as_object().contains("at"));
-    if (!frames.back().token.empty())
-      tokens[frames.back().topic] = frames.back().token;
-    return true;
-  }
-
-  ws_client socket_;
-};
-
-/// (entity, version) of the frames of a feed; of an entity's topic its tokens.
-using versions = std::multimap<std::string, std::int64_t>;
 
 class live : public running_node {
 protected:
@@ -98,15 +35,14 @@ CREATE OR REPLACE TRIGGER test_slow AFTER INSERT ON journal
   FOR EACH ROW WHEN (NEW.kind = 'disbursement') EXECUTE FUNCTION test_slow())");
   }
 
-  static bool is_change(const frame& f) { return !f.token.empty(); }
-
   /// Until the feed tells of something that was done after the subscription.
-  static void wait_for_feed(listener& ear) {
+  static void wait_for_feed(follower& ear) {
     auto deadline = steady::now() + 20s;
     bool heard = false;
     while (!heard && steady::now() < deadline) {
       staff().maker.post("/v2/vendors", {{"name", "bell"}, {"location", "x"}});
-      heard = ear.read_until([](const frame& f) { return f.topic == "feed" && is_change(f); }, 1s);
+      heard = ear.read_until([](const live_frame& f) { return f.topic == "feed" && f.is_change(); },
+                             1s);
     }
     ASSERT_TRUE(heard) << "the feed is silent";
   }
@@ -126,31 +62,15 @@ CREATE OR REPLACE TRIGGER test_slow AFTER INSERT ON journal
     return out;
   }
 
-  std::vector<std::int64_t> heard(const listener& ear) const {
-    std::vector<std::int64_t> out;
-    for (auto& f : ear.frames)
-      if (f.topic == topic_ && is_change(f))
-        out.push_back(std::stoll(f.token));
-    return out;
-  }
-
-  std::vector<std::int64_t> heard_in_feed(const listener& ear) const {
-    std::vector<std::int64_t> out;
-    for (auto& f : ear.frames)
-      if (f.topic == "feed" && is_change(f) && text(f.data, "entity") == topic_)
-        out.push_back(number(f.data, "version"));
-    return out;
-  }
-
-  bool is_end(const frame& f, const std::string& topic) const {
+  bool is_end(const live_frame& f, const std::string& topic) const {
     return f.topic == topic && f.type.find("completed") != std::string::npos &&
            (topic != "feed" || text(f.data, "entity") == topic_);
   }
 
   /// Both topics have told of the end; the two come in no order between them.
-  bool hear_the_end(listener& ear) const {
+  bool hear_the_end(follower& ear) const {
     bool own = false, feed = false;
-    return ear.read_until([&](const frame& f) {
+    return ear.read_until([&](const live_frame& f) {
       own = own || is_end(f, topic_);
       feed = feed || is_end(f, "feed");
       return own && feed;
@@ -172,7 +92,7 @@ CREATE OR REPLACE TRIGGER test_slow AFTER INSERT ON journal
 };
 
 TEST_F(live, a_disbursement_is_told_in_order_without_gaps_and_progress_is_slow_enough) {
-  listener ear{node(), staff().reader.token()};
+  follower ear{node(), staff().reader.token()};
   ASSERT_TRUE(ear.accepted());
   EXPECT_EQ(ear.protocol(), "rahat.v2");
   ear.subscribe({topic_, "feed"});
@@ -181,8 +101,8 @@ TEST_F(live, a_disbursement_is_told_in_order_without_gaps_and_progress_is_slow_e
   ASSERT_TRUE(hear_the_end(ear));
   staff().until(disbursement_, "completed");
 
-  EXPECT_EQ(heard(ear), told_of(disbursement_, drafted));
-  EXPECT_EQ(heard_in_feed(ear), told_of(disbursement_, drafted));
+  EXPECT_EQ(ear.versions(topic_), told_of(disbursement_, drafted));
+  EXPECT_EQ(ear.versions_in_feed(topic_), told_of(disbursement_, drafted));
   std::map<std::string, std::deque<steady::time_point>> seconds;
   std::size_t ticks = 0;
   for (auto& f : ear.frames) {
@@ -201,27 +121,27 @@ TEST_F(live, a_disbursement_is_told_in_order_without_gaps_and_progress_is_slow_e
 }
 
 TEST_F(live, who_comes_back_after_a_kill_misses_nothing_and_hears_nothing_twice) {
-  listener before{node(), staff().maker.token()};
+  follower before{node(), staff().maker.token()};
   before.subscribe({topic_, "feed"});
   wait_for_feed(before);
   start_paying();
-  ASSERT_TRUE(
-      before.read_until([&](const frame& f) { return f.topic == topic_ && f.type == "progress"; }));
+  ASSERT_TRUE(before.read_until(
+      [&](const live_frame& f) { return f.topic == topic_ && f.type == "progress"; }));
   node().kill_hard();
   before.drain(200ms);
   ASSERT_TRUE(before.tokens.contains(topic_));
   ASSERT_TRUE(before.tokens.contains("feed"));
   node().start();
 
-  listener after{node(), staff().maker.token()};
+  follower after{node(), staff().maker.token()};
   ASSERT_TRUE(after.accepted());
   after.subscribe({topic_, "feed"}, before.tokens);
   ASSERT_TRUE(hear_the_end(after));
   staff().until(disbursement_, "completed");
-  auto own = heard(before), feed = heard_in_feed(before);
-  for (auto n : heard(after))
+  auto own = before.versions(topic_), feed = before.versions_in_feed(topic_);
+  for (auto n : after.versions(topic_))
     own.push_back(n);
-  for (auto n : heard_in_feed(after))
+  for (auto n : after.versions_in_feed(topic_))
     feed.push_back(n);
   EXPECT_EQ(own, told_of(disbursement_, drafted));
   EXPECT_EQ(feed, told_of(disbursement_, drafted));
@@ -229,19 +149,19 @@ TEST_F(live, who_comes_back_after_a_kill_misses_nothing_and_hears_nothing_twice)
 
 TEST_F(live, an_old_token_replays_the_whole_story) {
   staff().pay_out(disbursement_);
-  listener ear{node(), staff().maker.token()};
+  follower ear{node(), staff().maker.token()};
   ear.subscribe({topic_}, {{topic_, "0"}});
-  ASSERT_TRUE(ear.read_until([&](const frame& f) { return is_end(f, topic_); }));
-  EXPECT_EQ(heard(ear), told_of(disbursement_, 0));
+  ASSERT_TRUE(ear.read_until([&](const live_frame& f) { return is_end(f, topic_); }));
+  EXPECT_EQ(ear.versions(topic_), told_of(disbursement_, 0));
   // ... and ends with how it stands now.
-  ASSERT_TRUE(ear.read_until([](const frame& f) { return f.type == "state"; }, 10s));
+  ASSERT_TRUE(ear.read_until([](const live_frame& f) { return f.type == "state"; }, 10s));
   EXPECT_EQ(text(ear.frames.back().data, "status"), "completed");
 }
 
 TEST_F(live, a_node_that_stops_says_goodbye) {
-  listener ear{node(), staff().maker.token()};
+  follower ear{node(), staff().maker.token()};
   ear.subscribe({"feed"});
-  ASSERT_TRUE(ear.read_until([](const frame& f) { return f.type == "subscribed"; }));
+  ASSERT_TRUE(ear.read_until([](const live_frame& f) { return f.type == "subscribed"; }));
   EXPECT_EQ(node().stop(), 0);
   ear.drain(1s);
   EXPECT_TRUE(ear.ended());

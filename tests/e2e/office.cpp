@@ -142,10 +142,11 @@ office::office(const node_process& n)
 
 std::string office::token_for(const node_process& node, const std::string& name,
                               const std::string& role) {
-  auto reply = http_send(
-      node.internal_port(), "POST", "/internal/v1/tokens",
-      {{"Authorization", "Bearer " + node.admin_token()}, {"Content-Type", "application/json"}},
-      json::serialize(json::object{{"user", name}, {"role", role}}));
+  auto reply = http_send(node.internal_port(), "POST", "/internal/v1/tokens",
+                         {{"Authorization", "Bearer " + node.admin_token()},
+                          {"Content-Type", "application/json"},
+                          {"Idempotency-Key", fresh_key()}},
+                         json::serialize(json::object{{"user", name}, {"role", role}}));
   if (reply.status != 201)
     throw std::runtime_error("no token for " + name + ": " + said(reply));
   return text(parse(reply), "token");
@@ -156,6 +157,8 @@ http_reply office::internal(std::string_view method, const std::string& path,
   header_list headers{{"Authorization", "Bearer " + node.admin_token()}};
   if (!body.empty())
     headers.emplace_back("Content-Type", "application/json");
+  if (method == "POST")
+    headers.emplace_back("Idempotency-Key", fresh_key());
   return http_send(node.internal_port(), method, path, headers, body, std::chrono::minutes{5});
 }
 

@@ -1,30 +1,12 @@
 #pragma once
 
 #include "persistence/embedded/embedded_postgres.hpp"
+#include "tests/support/scratch_folder.hpp"
 
-#include <filesystem>
 #include <memory>
 #include <string>
 
 namespace rahat::test {
-
-/// A folder below /tmp for private clusters. A helper process waits for the end of this one: it
-/// stops every Postgres in the folder and removes it even when the test is killed or crashes.
-class scratch_folder {
-public:
-  scratch_folder();
-  ~scratch_folder(); // waits until all is gone
-
-  scratch_folder(const scratch_folder&) = delete;
-  scratch_folder& operator=(const scratch_folder&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-
-private:
-  std::filesystem::path path_;
-  int life_line_ = -1; // the helper sees its other end close
-  int helper_ = -1;
-};
 
 /// Connection strings of one database: as the schema's owner, as a node, as superuser.
 struct test_database {

@@ -2,23 +2,33 @@
 
 #include "runtime/cluster/caf/door_mail.hpp"
 #include "runtime/cluster/caf/preflight.hpp"
+#include "runtime/cluster/caf/scouts.hpp"
 #include "runtime/cluster/overrides/overrides.hpp"
 #include "runtime/ports/random.hpp"
-#include "runtime/ports/worker_thread.hpp"
 
+#include <caf/actor_clock.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/io/all.hpp>
 #include <caf/openssl/all.hpp>
 #include <caf/send.hpp>
-#include <condition_variable>
-#include <deque>
+#include <chrono>
 #include <map>
 #include <mutex>
+#include <set>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 namespace rahat::cluster {
+
+namespace {
+
+/// Messages of one channel that follow each other within this time travel together.
+constexpr std::chrono::microseconds company{300};
+
+} // namespace
 
 /// What the door and the threads that use it share.
 struct door_book {
@@ -31,12 +41,10 @@ struct door_book {
     bool accepted = false; // dialled: the other side has answered
     std::string host;      // dialled
     std::uint16_t port = 0;
+    std::vector<std::string> waiting; // at most max_message_bytes; the door posts them in its turn
+    std::size_t waiting_bytes = 0;
+    caf::actor_clock::time_point posted{};
   };
-  struct way {
-    std::string host;
-    std::uint16_t port = 0;
-  };
-
   door_book(caf::actor_system& s, caf_channels_options o) : system(s), how(std::move(o)) {}
 
   caf::actor_system& system;
@@ -49,10 +57,6 @@ struct door_book {
   std::map<id, channel> open;
   id last = 0;
   bool stopping = false;
-  std::condition_variable changed;
-  std::deque<way> to_try; // at most max_dials
-
-  static constexpr std::size_t max_dials = 64;
 
   /// The channel of that number with that door; 0 if there is none. Under the mutex.
   id find(const caf::actor& peer, std::uint64_t number) {
@@ -62,28 +66,38 @@ struct door_book {
     return 0;
   }
 
-  worker_thread scout; // last: it uses the rest
-
-  void scout_ahead();
-};
-
-/// Tries the dials one by one; the door dials only who answers.
-void door_book::scout_ahead() {
-  std::unique_lock lock{mutex};
-  while (true) {
-    changed.wait(lock, [this] { return stopping || !to_try.empty(); });
-    if (stopping)
+  /// Sends what waits, as one message. Under the mutex, which keeps the order.
+  void post(channel& c) {
+    c.posted = system.clock().now();
+    if (c.waiting.empty())
       return;
-    auto next = std::move(to_try.front());
-    to_try.pop_front();
-    lock.unlock();
-    if (auto why = preflight(next.host, next.port, how.preflight))
-      told->dial_failed(next.host, next.port, *why);
-    else
-      caf::anon_send(door, door_order{door_order::dial, next.host, next.port, 0});
-    lock.lock();
+    c.waiting_bytes = 0;
+    caf::send_as(door, c.peer, door_mail{c.number, door_mail::bytes, std::exchange(c.waiting, {})});
   }
-}
+
+  /// The same for a channel that ends.
+  void post_last(channel& c) {
+    post(c);
+    caf::send_as(door, c.peer, door_mail{c.number, door_mail::close, {}});
+  }
+
+  /// True while a channel with that door is open. Under the mutex.
+  bool any_with(const caf::actor_addr& peer) const {
+    for (auto& [at, c] : open)
+      if (c.peer.address() == peer)
+        return true;
+    return false;
+  }
+
+  /// The door dials only who answers.
+  scouts ahead{[this](auto& host, auto port) { return preflight(host, port, how.preflight); },
+               [this](auto& host, auto port, auto why_not) {
+                 if (why_not)
+                   told->dial_failed(host, port, *why_not);
+                 else
+                   caf::anon_send(door, door_order{door_order::dial, host, port, 0});
+               }}; // last: they use the rest
+};
 
 /// The actor that other nodes reach.
 class door_actor final : public caf::event_based_actor {
@@ -106,8 +120,34 @@ private:
       dial(o.host, o.port);
     else if (o.what == door_order::forget)
       forget(o.channel);
+    else if (o.what == door_order::post)
+      post(o.channel);
+    else if (o.what == door_order::tidy)
+      tidy();
     else
       quit();
+  }
+
+  /// Once for all channels with that door: CAF keeps each call of monitor until the other side
+  /// ends.
+  void watch(const caf::actor& peer) {
+    if (watched_.insert(peer.address()).second)
+      monitor(peer);
+  }
+
+  /// Channels have ended: those doors that have none left are watched no more.
+  void tidy() {
+    std::vector<caf::actor_addr> idle;
+    {
+      std::lock_guard lock{book_->mutex};
+      for (auto& peer : watched_)
+        if (!book_->any_with(peer))
+          idle.push_back(peer);
+    }
+    for (auto& peer : idle) {
+      watched_.erase(peer);
+      demonitor(peer);
+    }
   }
 
   void dial(const std::string& host, std::uint16_t port) {
@@ -136,7 +176,7 @@ private:
       at = ++book_->last;
       book_->open[at] = {peer, number, true, false, host, port};
     }
-    monitor(peer);
+    watch(peer);
     send(peer, door_mail{number, door_mail::open, {}});
     delayed_send(this, book_->how.dial, door_order{door_order::forget, {}, 0, at});
   }
@@ -152,7 +192,14 @@ private:
       gone = found->second;
       book_->open.erase(found);
     }
+    tidy();
     book_->told->dial_failed(gone.host, gone.port, "the other node does not answer");
+  }
+
+  void post(door_book::id at) {
+    std::lock_guard lock{book_->mutex};
+    if (auto found = book_->open.find(at); found != book_->open.end())
+      book_->post(found->second);
   }
 
   void take(door_mail& m) {
@@ -178,19 +225,23 @@ private:
     if (at == 0)
       return;
     if (opened && !dialled) {
-      monitor(peer);
+      watch(peer);
       send(peer, door_mail{m.number, door_mail::accepted, {}});
     }
+    if (m.what == door_mail::close)
+      tidy();
     if (opened)
       book_->told->opened(at, to_string(peer->node()), dialled);
     else if (m.what == door_mail::bytes)
-      book_->told->received(at, std::move(m.content));
+      for (auto& content : m.contents)
+        book_->told->received(at, std::move(content));
     else if (m.what == door_mail::close)
       book_->told->closed(at, "the other node has closed it");
   }
 
   void peer_ended(const caf::down_msg& m) {
     std::vector<std::pair<door_book::id, door_book::channel>> ended;
+    watched_.erase(m.source);
     {
       std::lock_guard lock{book_->mutex};
       for (auto at = book_->open.begin(); at != book_->open.end();) {
@@ -211,6 +262,7 @@ private:
   }
 
   std::shared_ptr<door_book> book_;
+  std::set<caf::actor_addr> watched_;
 };
 
 void use_channels(caf::actor_system_config& config, const caf_channels_options& how) {
@@ -253,48 +305,47 @@ std::uint16_t caf_channels::start(listener& to) {
   if (!port)
     throw std::runtime_error("cannot listen for other nodes on " + p.how.host + ":" +
                              std::to_string(p.how.port) + ": " + p.system.render(port.error()));
-  p.scout.start([&p] { p.scout_ahead(); });
+  p.ahead.start();
   return *port;
 }
 
 void caf_channels::dial(const std::string& host, std::uint16_t port) {
-  {
-    std::lock_guard lock{book_->mutex};
-    if (book_->stopping)
-      return;
-    if (book_->to_try.size() < door_book::max_dials) {
-      book_->to_try.push_back({host, port});
-      book_->changed.notify_all();
-      return;
-    }
-  }
-  book_->told->dial_failed(host, port, "too many dials are waiting");
+  if (!book_->ahead.ask(host, port))
+    book_->told->dial_failed(host, port, "too many dials are waiting");
 }
 
+/// A message that comes alone goes at once. Those that follow it closely wait until the door has
+/// its turn, behind what its thread has to do first: under load many travel as one message, which
+/// is what a hop's CPU is spent on; without load nothing waits.
 bool caf_channels::send(id channel, std::string bytes) {
-  door_book::channel to;
-  {
-    std::lock_guard lock{book_->mutex};
-    auto found = book_->open.find(channel);
-    if (found == book_->open.end() || !found->second.accepted)
-      return false;
-    to = found->second;
-  }
-  caf::send_as(book_->door, to.peer, door_mail{to.number, door_mail::bytes, std::move(bytes)});
+  auto& p = *book_;
+  std::lock_guard lock{p.mutex};
+  auto found = p.open.find(channel);
+  if (found == p.open.end() || !found->second.accepted)
+    return false;
+  auto& to = found->second;
+  const bool asked = !to.waiting.empty();
+  if (to.waiting_bytes + bytes.size() > max_message_bytes)
+    p.post(to);
+  to.waiting_bytes += bytes.size();
+  to.waiting.push_back(std::move(bytes));
+  if (!asked && p.system.clock().now() - to.posted > company)
+    p.post(to);
+  else if (!asked)
+    caf::anon_send(p.door, door_order{door_order::post, {}, 0, channel});
   return true;
 }
 
 void caf_channels::close(id channel) {
-  door_book::channel gone;
   {
     std::lock_guard lock{book_->mutex};
     auto found = book_->open.find(channel);
     if (found == book_->open.end())
       return;
-    gone = found->second;
+    book_->post_last(found->second);
     book_->open.erase(found);
   }
-  caf::send_as(book_->door, gone.peer, door_mail{gone.number, door_mail::close, {}});
+  caf::anon_send(book_->door, door_order{door_order::tidy, {}, 0, 0});
 }
 
 void caf_channels::stop() {
@@ -303,8 +354,7 @@ void caf_channels::stop() {
     if (std::exchange(book_->stopping, true))
       return;
   }
-  book_->changed.notify_all();
-  book_->scout.join();
+  book_->ahead.stop();
   if (!book_->door)
     return;
   std::map<id, door_book::channel> open;
@@ -313,17 +363,13 @@ void caf_channels::stop() {
     open.swap(book_->open);
   }
   for (auto& [at, c] : open)
-    caf::send_as(book_->door, c.peer, door_mail{c.number, door_mail::close, {}});
+    book_->post_last(c);
   caf::anon_send(book_->door, door_order{});
   book_->door = nullptr;
 }
 
-part caf_channels::scout() {
-  const auto begin = [this](death_notice died) {
-    book_->scout.start([p = book_.get()] { p->scout_ahead(); });
-    book_->scout.watch(std::move(died));
-  };
-  return {"dialler", "links", begin, [this] { stop(); }, {}};
+std::vector<part> caf_channels::threads() {
+  return book_->ahead.parts([this] { stop(); });
 }
 
 std::string caf_channels::local_id() const {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace caf {
 class actor_system;
@@ -34,8 +35,8 @@ void use_channels(caf::actor_system_config& config, const caf_channels_options& 
 struct door_book;
 
 /// Channels over CAF's middleman: one published actor a node, the *door*; a channel is a number
-/// that two doors have agreed on. Dials are tried on a joined thread first (preflight), because
-/// CAF's would block. The actor system has been made with `use_channels` and outlives this.
+/// that two doors have agreed on. Dials are tried on joined threads first (scouts), because CAF's
+/// would block. The actor system has been made with `use_channels` and outlives this.
 class caf_channels final : public channels {
 public:
   caf_channels(caf::actor_system& system, caf_channels_options how);
@@ -48,8 +49,8 @@ public:
   void stop() override;
   std::string local_id() const override;
 
-  /// The thread that tries dials, for its owner, who may start it again after a death.
-  part scout();
+  /// The threads that try dials, for their owners, who may start them again after a death.
+  std::vector<part> threads();
 
 private:
   std::shared_ptr<door_book> book_; // shared with the door

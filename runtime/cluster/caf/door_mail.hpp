@@ -5,6 +5,7 @@
 #include <caf/type_id.hpp>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace rahat::cluster {
 
@@ -13,17 +14,17 @@ struct door_mail {
   enum kind : std::uint8_t { open, accepted, bytes, close };
   std::uint64_t number = 0;
   std::uint8_t what = bytes;
-  std::string content;
+  std::vector<std::string> contents; // of `bytes`: messages in their order
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, door_mail& m) {
-  return f(caf::meta::type_name("door_mail"), m.number, m.what, m.content);
+  return f(caf::meta::type_name("door_mail"), m.number, m.what, m.contents);
 }
 
 /// What the node asks of its own door; never leaves the process.
 struct door_order {
-  enum kind { dial, forget, leave } what = leave;
+  enum kind { dial, forget, post, tidy, leave } what = leave;
   std::string host;
   std::uint16_t port = 0;
   std::uint64_t channel = 0;

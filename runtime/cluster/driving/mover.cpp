@@ -83,9 +83,10 @@ void mover::take(const std::vector<shard_id>& shards, const cluster_reading& see
       const auto& owner = seen.shards[shard].owner;
       // Who released it, or left in order, has nothing on its way. Anybody else may have.
       auto* row = seen.now.find(owner);
-      p.of_the_dead =
-          !owner.node.is_nil() && (row == nullptr || row->status != member_status::left);
-      if (p.of_the_dead && !formers_[owner].ended) {
+      p.dead.reset();
+      if (!owner.node.is_nil() && (row == nullptr || row->status != member_status::left))
+        p.dead = owner;
+      if (p.dead && !formers_[owner].ended) {
         go(shard, shard_phase::ending);
         formers_[owner].wanted.insert(shard);
         end_sessions(owner);
@@ -145,6 +146,9 @@ void mover::take_answered(shard_id shard, std::uint64_t turn,
       return;
     auto* grant = std::get_if<std::optional<shard_grant>>(&answer);
     if (grant == nullptr || !*grant) { // not free, or not known: what is read next says it
+      const auto known = places_[shard].dead ? formers_.find(*places_[shard].dead) : formers_.end();
+      if (grant == nullptr && known != formers_.end())
+        known->second.ended = false; // it may have come back and hold the row: end it again
       go(shard, shard_phase::away);
       effects_.add([this] { d_.read_soon(); });
       return;
@@ -152,7 +156,7 @@ void mover::take_answered(shard_id shard, std::uint64_t turn,
     auto& p = go(shard, shard_phase::opening);
     p.grant = **grant;
     p.in_doubt.reset();
-    effects_.add([this, got = p.grant, now = p.turn, of_the_dead = p.of_the_dead] {
+    effects_.add([this, got = p.grant, now = p.turn, of_the_dead = p.dead.has_value()] {
       d_.probe.shard_taken(got.shard, of_the_dead);
       d_.writers.adopt(got);
       d_.prepare(got.shard, answer_to(&mover::prepared, got.shard, now));
@@ -210,10 +214,14 @@ void mover::drained(shard_id shard, std::uint64_t turn) {
   change([&] {
     if (!current(shard, turn))
       return;
-    auto& p = go(shard, shard_phase::giving_up);
-    effects_.add([this, shard, now = p.turn] {
-      d_.writers.give_up(shard, answer_to(&mover::given_up, shard, now));
-    });
+    start_giving_up(shard);
+  });
+}
+
+void mover::start_giving_up(shard_id shard) {
+  auto& p = go(shard, shard_phase::giving_up);
+  effects_.add([this, shard, now = p.turn, epoch = p.grant.epoch] {
+    d_.writers.give_up(shard, epoch, answer_to(&mover::given_up, shard, now));
   });
 }
 
@@ -288,10 +296,10 @@ void mover::lose(shard_id shard) {
   });
 }
 
-void mover::fenced(const std::vector<shard_id>& shards) {
+void mover::fenced(const std::map<shard_id, std::int64_t>& shards) {
   change([&] {
-    for (auto shard : shards)
-      if (places_[shard].phase >= shard_phase::opening)
+    for (auto& [shard, epoch] : shards)
+      if (places_[shard].phase >= shard_phase::opening && places_[shard].grant.epoch == epoch)
         lose(shard);
     start_draining();
   });
@@ -309,7 +317,7 @@ void mover::rows_read(const cluster_reading& seen) {
       if (newer && p.phase >= shard_phase::opening) {
         lose(shard);
       } else if ((newer || decided) && ours && p.phase == shard_phase::away) {
-        p.of_the_dead = false;
+        p.dead.reset();
         start_taking(shard); // the answer to a take was lost, or it is ours against our belief
       }
     }
@@ -333,6 +341,8 @@ void mover::tick() {
           d_.probe.drain_cut_short(shard);
           d_.hosts.drop(shard); // which tells that it is drained
         });
+      } else if (p.phase == shard_phase::draining && now - p.since >= 2 * d_.limits.drain) {
+        start_giving_up(shard); // it has not told: whoever is to take it must not wait for ever
       } else if (p.phase == shard_phase::releasing && now - p.since >= d_.limits.again) {
         ask_release(shard);
       }

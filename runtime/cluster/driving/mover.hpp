@@ -45,7 +45,8 @@ struct mover_limits {
   /// Shards that are closed and not yet released, at once: nobody can take those. Beyond: the
   /// others stay open and serve until it is their turn.
   std::size_t draining = 4;
-  /// After this the hosts of a draining shard are stopped; their clients try again.
+  /// After this the hosts of a draining shard are stopped; their clients try again. As much again
+  /// later it is given up, whether the last of them has told its end or not.
   std::chrono::milliseconds drain{900};
   /// A release that the database did not answer is asked again after this.
   std::chrono::milliseconds again{200};
@@ -90,10 +91,11 @@ public:
   /// before was told here.
   void rows_read(const cluster_reading& seen);
 
-  /// The store found them under another epoch.
-  void fenced(const std::vector<shard_id>& shards);
+  /// The store has held them under these epochs and found others. A late word about a former epoch
+  /// says nothing of the present one.
+  void fenced(const std::map<shard_id, std::int64_t>& shards);
 
-  /// Every 50 ms or so: what takes too long, what is to be asked again.
+  /// Every 25 ms or so: what takes too long, what is to be asked again.
   void tick();
 
   shard_phase phase(shard_id shard) const;
@@ -111,8 +113,8 @@ private:
 
   struct place {
     shard_phase phase = shard_phase::away;
-    std::uint64_t turn = 0; // counts changes of phase: answers to former ones are ignored
-    bool of_the_dead = false;
+    std::uint64_t turn = 0;        // counts changes of phase: answers to former ones are ignored
+    std::optional<member_id> dead; // ending, taking: whose sessions had to end first
     shard_grant grant;   // from opening on; in releasing with the head that the writer named
     time_point since{};  // of the phase
     time_point closed{}; // since when it drains
@@ -135,6 +137,7 @@ private:
   void start_taking(shard_id shard);
   void end_sessions(const member_id& of);
   void start_draining();
+  void start_giving_up(shard_id shard);
   void ask_release(shard_id shard);
   void lose(shard_id shard);
   void doubt(shard_id shard);

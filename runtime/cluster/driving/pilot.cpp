@@ -17,7 +17,7 @@ double seconds(std::chrono::steady_clock::duration d) {
 
 } // namespace
 
-pilot::pilot(dependencies d) : d_(std::move(d)) {}
+pilot::pilot(dependencies d) : d_(std::move(d)), read_at_(d_.time.steady()) {}
 
 pilot::~pilot() {
   stop();
@@ -71,7 +71,8 @@ void pilot::took_reading(std::uint64_t call, std::variant<cluster_reading, error
       return;
     under_way_ = seen != nullptr; // what follows from it comes before the next reading
     if (seen != nullptr) {
-      d_.probe.read(seconds(d_.time.steady() - asked_));
+      read_at_ = d_.time.steady();
+      d_.probe.read(seconds(read_at_ - asked_));
       newer = !now_ || !agree(*now_, seen->now);
       now_ = now = std::make_shared<const view>(seen->now);
       votes_ = seen->votes;
@@ -220,6 +221,25 @@ std::shared_ptr<const view> pilot::now() const {
 std::vector<vote> pilot::votes() const {
   std::lock_guard lock{mutex_};
   return votes_;
+}
+
+std::chrono::milliseconds pilot::reading_age() const {
+  std::lock_guard lock{mutex_};
+  return std::chrono::duration_cast<std::chrono::milliseconds>(d_.time.steady() - read_at_);
+}
+
+bool pilot::keeps_lease() {
+  const std::chrono::microseconds ttl{d_.terms.ttl_us};
+  const auto now = d_.time.steady();
+  const bool held = d_.right.valid();
+  std::lock_guard lock{mutex_};
+  if (held)
+    lapsed_since_.reset();
+  else if (!lapsed_since_)
+    lapsed_since_ = now;
+  const bool reads = now - read_at_ < ttl;
+  const bool long_lapsed = lapsed_since_ && now - *lapsed_since_ >= ttl;
+  return reads || (long_lapsed && now - asked_ < ttl);
 }
 
 } // namespace rahat::cluster

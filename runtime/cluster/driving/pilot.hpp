@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 namespace rahat::cluster {
@@ -74,6 +75,16 @@ public:
   /// Votes of the last reading, for operators.
   std::vector<vote> votes() const;
 
+  /// Since the last reading was answered; before the first one, since this was made.
+  std::chrono::milliseconds reading_age() const;
+
+  /// May the lease be renewed? Asked a few times a second. A node that renews and does not read
+  /// takes no shard and hears no word of its own death, while the others take it for well: so only
+  /// while the last reading is younger than a ttl. Once the lease has been lapsed for a ttl, in
+  /// which the others had the time to act, it is enough to try: the database is away, and whoever
+  /// reaches it again shall serve with the first renewal.
+  bool keeps_lease();
+
 private:
   using time_point = std::chrono::steady_clock::time_point;
 
@@ -92,6 +103,8 @@ private:
   time_point asked_{};
   std::int64_t asked_boot_us_ = 0; // the database's clock is compared with this moment's
   time_point next_read_{};
+  time_point read_at_; // the last answer
+  std::optional<time_point> lapsed_since_;
   wish wanted_ = wish::belong;
   std::shared_ptr<const view> now_;
   std::vector<vote> votes_;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
 #include <caf/node_id.hpp>
 #include <mutex>
 #include <stdexcept>
@@ -72,6 +73,9 @@ std::optional<std::string> overrides_fault(caf::actor_system& system) {
   if (!tls_calls_are_guarded())
     return "CAF's calls of OpenSSL are not guarded, so that the end of one link would end others: "
            "link the program with rahat_caf_overrides and with OpenSSL as a shared library";
+  if (caf::get_or(system.config(), "middleman.enable-automatic-connections", false))
+    return "CAF's automatic connections are on: they would open a plain port that proves nobody; "
+           "take middleman.enable-automatic-connections out of CAF's configuration";
   return std::nullopt;
 }
 

@@ -12,6 +12,7 @@ namespace rahat::cluster {
 struct router::call {
   entity_ref target;
   shard_id shard = 0;
+  shard_owner went_by;             // when it was last sent on its way
   std::optional<request> question; // none: a look
   reply_callback replied;
   view_callback seen;

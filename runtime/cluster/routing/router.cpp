@@ -20,6 +20,17 @@ error stopping() {
   return {errc::not_ready, "the node is stopping: try another or again", {}};
 }
 
+/// Not to be tried again: it is too large wherever it is sent from.
+error too_large(std::size_t bytes) {
+  constexpr auto mib = 1024 * 1024;
+  return {errc::body_too_large,
+          "the request takes " + std::to_string(bytes) +
+              " bytes on its way to the node that serves it, and " +
+              std::to_string(transport::max_frame_bytes / mib) +
+              " MiB are the most: send less at once",
+          {}};
+}
+
 error on_its_way() {
   return {errc::moved, "another node is taking it over: try again in a second", {}};
 }
@@ -93,6 +104,7 @@ void router::start(call_ptr c) {
 
 void router::route(const call_ptr& c) {
   const auto owner = d_.owners.read()->owners[c->shard];
+  c->went_by = owner;
   if (owner.node == d_.self)
     ask_here(c);
   else if (owner.free())
@@ -149,8 +161,15 @@ void router::ask_there(const call_ptr& c, const uuid& peer) {
         std::chrono::duration_cast<std::chrono::microseconds>(c->deadline - now).count());
   }
   arm();
-  if (!d_.links.send(peer, frame) && take_sent(frame.call(), peer, "no_link"))
+  if (d_.links.send(peer, frame))
+    return;
+  const bool fits = frame.ByteSizeLong() <= transport::max_frame_bytes;
+  if (!take_sent(frame.call(), peer, fits ? "no_link" : "too_large"))
+    return;
+  if (fits)
     wait(c, "no_link");
+  else
+    c->refuse(too_large(frame.ByteSizeLong()));
 }
 
 /// Puts a call aside until its shard has an owner that can be reached.
@@ -257,10 +276,24 @@ void router::release(const entity_ref& entity) {
 // -- waiting --------------------------------------------------------------------------------
 
 void router::owners_changed() {
+  const auto known = d_.owners.read();
   {
     std::lock_guard lock{mutex_};
     for (auto& c : waiting_)
-      c->again_at = {};
+      if (known->owners[c->shard] != c->went_by)
+        c->again_at = {};
+  }
+  send_waiting();
+}
+
+/// Calls wait for the link to the peer, maybe.
+void router::reachable_again(const uuid& peer) {
+  const auto known = d_.owners.read();
+  {
+    std::lock_guard lock{mutex_};
+    for (auto& c : waiting_)
+      if (known->owners[c->shard].node == peer)
+        c->again_at = {};
   }
   send_waiting();
 }

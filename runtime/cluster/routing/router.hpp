@@ -82,7 +82,8 @@ public:
   /// Set before the first link; may be null.
   void relay(live_relay* live) { live_ = live; }
 
-  /// The owners have changed: calls that wait are sent on their way.
+  /// The owners have changed: calls that wait for a shard of another owner now are sent on their
+  /// way.
   void owners_changed();
 
   /// Lets an entity that was parked try again, wherever it is served. May be lost, like a message:
@@ -133,6 +134,7 @@ private:
   void wait(const call_ptr& c, std::string_view why);
   call_ptr take_sent(std::uint64_t number, const uuid& peer, std::string_view outcome);
   void forget(std::unordered_map<std::uint64_t, sent>::iterator at);
+  void reachable_again(const uuid& peer);
   void send_waiting();
   void arm();
   void tick();

@@ -16,7 +16,7 @@ error wrong_answer() {
 void router::link_up(const uuid& peer) {
   if (live_ != nullptr)
     live_->peer_came(peer);
-  owners_changed(); // calls wait for this link, maybe
+  reachable_again(peer);
 }
 
 /// What was under way may have been done or not: the same id asks again and finds out.

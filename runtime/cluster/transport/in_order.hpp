@@ -8,8 +8,9 @@ namespace rahat::cluster {
 
 /// Calls that have to go out in the order in which they were decided, and with no lock held. `push`
 /// is called under the decider's lock, `run` without it: whoever comes first makes the calls, also
-/// those that others push meanwhile. Bounded by what the pushers keep to. Thread-safe; must be held
-/// by a shared_ptr while it runs.
+/// those that others push meanwhile. What a call throws reaches whoever runs it; the ones behind it
+/// wait for the next `run`. Bounded by what the pushers keep to. Thread-safe; must be held by a
+/// shared_ptr while it runs.
 class in_order {
 public:
   void push(std::function<void()> call) {
@@ -26,7 +27,14 @@ public:
       auto call = std::move(waiting_.front());
       waiting_.pop_front();
       lock.unlock();
-      call();
+      try {
+        call();
+      } catch (...) {
+        call = nullptr;
+        lock.lock();
+        running_ = false;
+        throw;
+      }
       call = nullptr; // what it holds ends without the lock as well
       lock.lock();
     }

@@ -24,13 +24,27 @@ frame_class class_of(const wire::Frame& frame) {
   }
 }
 
+/// False: it has thrown.
+bool guarded(mesh_probe& probe, const std::function<void()>& call) noexcept {
+  try {
+    call();
+    return true;
+  } catch (const std::exception& e) {
+    probe.call_threw(e.what());
+  } catch (...) {
+    probe.call_threw("an exception without a text");
+  }
+  return false;
+}
+
 } // namespace
 
 mesh::after::~after() {
   for (auto& call : calls)
-    call();
+    guarded(probe, call);
   for (auto& lane : lanes)
-    lane->run();
+    while (!guarded(probe, [&lane] { lane->run(); })) {
+    } // what stands behind it in the lane is still to be called
 }
 
 mesh::mesh(dependencies d) : d_(std::move(d)) {
@@ -61,7 +75,7 @@ void mesh::stop() {
       return;
   }
   d_.wires.stop();
-  after then;
+  after then{d_.probe};
   std::lock_guard lock{mutex_};
   const auto all = wires_;
   for (const auto& [id, w] : all) {
@@ -97,7 +111,7 @@ bool mesh::send(const uuid& to, const wire::Frame& frame) {
       return no("no_link");
   }
   auto bytes = frame.SerializeAsString(); // takes a while if it is large: without the lock
-  after then;
+  after then{d_.probe};
   std::lock_guard lock{mutex_};
   auto found = peers_.find(to);
   if (!up(found))
@@ -128,7 +142,7 @@ mesh::wire_ptr mesh::find(channels::id channel) const {
 }
 
 void mesh::opened(channels::id channel, const std::string& remote_id, bool dialled) {
-  after then;
+  after then{d_.probe};
   std::lock_guard lock{mutex_};
   const auto unproven = static_cast<std::size_t>(std::count_if(
       wires_.begin(), wires_.end(), [](const auto& w) { return !w.second->counted_up; }));
@@ -148,7 +162,7 @@ void mesh::opened(channels::id channel, const std::string& remote_id, bool diall
 }
 
 void mesh::received(channels::id channel, std::string bytes) {
-  after then;
+  after then{d_.probe};
   std::lock_guard lock{mutex_};
   if (auto w = find(channel)) {
     w->way.received(bytes, d_.time.steady());
@@ -159,7 +173,7 @@ void mesh::received(channels::id channel, std::string bytes) {
 }
 
 void mesh::closed(channels::id channel, const std::string& why) {
-  after then;
+  after then{d_.probe};
   std::lock_guard lock{mutex_};
   if (auto w = find(channel)) {
     w->way.finish(link_end::closed, "its channel has ended: " + why);
@@ -212,9 +226,9 @@ void mesh::deliver(const wire_ptr& w, link::delivery what, after& then) {
 void mesh::read_frame(const wire_ptr& w, const uuid& from, const link::delivery& what) {
   wire::Frame frame;
   const bool readable = frame.ParseFromString(what.frame);
-  if (readable && listener_ != nullptr)
-    listener_->received(from, std::move(frame));
-  after then;
+  if (readable && listener_ != nullptr) // if it throws, the frame was taken all the same
+    guarded(d_.probe, [&] { listener_->received(from, std::move(frame)); });
+  after then{d_.probe};
   std::lock_guard lock{mutex_};
   if (readable)
     w->way.taken(what, d_.time.steady());
@@ -231,7 +245,7 @@ void mesh::ask_for_view(after& then) {
 // -- time and views ---------------------------------------------------------------------------
 
 void mesh::tick() {
-  after then;
+  after then{d_.probe};
   std::lock_guard lock{mutex_};
   if (!running_)
     return;
@@ -259,7 +273,7 @@ void mesh::tell_reading(peer& p, time_point now, after& then) {
 }
 
 void mesh::viewed(const view& now, const uuid& self) {
-  after then;
+  after then{d_.probe};
   std::lock_guard lock{mutex_};
   if (now.version < view_version_ || !running_)
     return;

@@ -95,7 +95,7 @@ public:
   /// node was answered to it within the last 2 s, which takes both directions of the link.
   void on_reading(std::function<void(const member_id&, bool reachable)> listener);
 
-  /// Beats, dials and the ends of patience. Each 50 ms.
+  /// Beats, dials and the ends of patience. Each 25 ms.
   void tick();
 
   /// By uuid; those that the view names.
@@ -146,11 +146,14 @@ private:
     std::shared_ptr<in_order> in = std::make_shared<in_order>(); // calls of the listeners
   };
 
-  /// What has to be called once the lock is free.
+  /// What has to be called once the lock is free. What is thrown there is counted: the mesh goes
+  /// on.
   struct after {
+    explicit after(mesh_probe& p) : probe(p) {}
+    ~after();
+    mesh_probe& probe;
     std::vector<std::shared_ptr<in_order>> lanes;
     std::vector<std::function<void()>> calls;
-    ~after();
   };
 
   wire_ptr find(channels::id channel) const;

@@ -30,6 +30,9 @@ public:
 
   /// `send` has said false. `why`: no_link, no_room, too_large.
   virtual void frame_not_sent(std::string_view /*why*/) {}
+
+  /// Who was told of a link or a frame, or a channel, has thrown; the mesh goes on.
+  virtual void call_threw(std::string_view /*why*/) {}
 };
 
 } // namespace rahat::cluster

@@ -3,6 +3,7 @@
 #include "persistence/audit/errors.hpp"
 #include "runtime/decider/account.hpp"
 #include "tests/integration/audit/world.hpp"
+#include "tests/support/eventually.hpp"
 
 #include <gtest/gtest.h>
 #include <atomic>
@@ -15,6 +16,7 @@
 namespace {
 
 using namespace rahat;
+using test::eventually;
 
 class audit_books : public testing::Test {
 protected:
@@ -235,14 +237,6 @@ struct turns final : audit_probe {
   void follows(bool here) override { (here ? on : off)++; }
   std::atomic<int> looks{0}, on{0}, off{0};
 };
-
-template <class Condition>
-bool eventually(Condition holds) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (!holds() && std::chrono::steady_clock::now() < end)
-    std::this_thread::yield();
-  return holds();
-}
 
 TEST_F(audit_books, are_followed_only_while_it_is_this_nodes_turn) {
   turns seen;

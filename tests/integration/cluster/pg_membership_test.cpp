@@ -163,6 +163,26 @@ TEST_F(pg_members, a_reading_does_not_wait_for_a_take) {
   EXPECT_TRUE(well(take(a, 7)));
 }
 
+TEST_F(pg_members, a_take_does_not_wait_for_sessions_that_have_to_end) {
+  auto stuck = db.session(b, "writer-0");
+  frozen server{backend(b, "writer-0")};
+  std::atomic<bool> ended{false};
+  db.store(a).end_sessions(b, [&](auto) { ended = true; });
+  ASSERT_TRUE(eventually([&] {
+    return db.ask(
+               "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND"
+               " query LIKE '%pg_terminate_backend%' AND pid <> pg_backend_pid()") != "0";
+  }));
+  const auto mine = take(a, 3);
+  ASSERT_TRUE(well(mine));
+  const auto grant = std::get<std::optional<shard_grant>>(mine);
+  ASSERT_TRUE(grant);
+  EXPECT_TRUE(well(ask<swap>([&](auto done) { db.store(a).release(*grant, done); })));
+  EXPECT_FALSE(ended) << "it still waits";
+  server.thaw();
+  EXPECT_TRUE(eventually([&] { return ended.load(); }));
+}
+
 TEST_F(pg_members, another_generation_is_no_database) {
   const auto found = read_generation(db.database().service);
   auto other = found;

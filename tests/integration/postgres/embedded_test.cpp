@@ -3,12 +3,13 @@
 #include "persistence/embedded/child.hpp"
 #include "persistence/embedded/conninfo.hpp"
 #include "persistence/embedded/socket_folder.hpp"
+#include "persistence/embedded/spare_log.hpp"
+#include "tests/support/eventually.hpp"
 #include "tests/support/pg_fixture.hpp"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,21 +21,9 @@ namespace {
 
 using namespace rahat;
 using namespace std::chrono_literals;
+using test::eventually;
 using testing::HasSubstr;
 namespace fs = std::filesystem;
-
-constexpr auto patience = 20s;
-
-template <class Condition>
-bool eventually(Condition condition) {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() >= deadline)
-      return false;
-    poll(nullptr, 0, 10);
-  }
-  return true;
-}
 
 template <class Call>
 std::string refusal(Call call) {
@@ -358,6 +347,32 @@ TEST_F(embedded, an_initdb_that_was_killed_is_done_again) {
   EXPECT_EQ(ask(server.service_conninfo(), "SELECT 1"), "1");
   EXPECT_FALSE(fs::exists(data / "postgres.new"));
   server.stop();
+}
+
+TEST_F(embedded, a_young_cluster_gets_the_log_that_it_will_need) {
+  data_folder folder{data};
+  embedded_postgres server{folder, test::small_server(), log()};
+  server.start();
+  const auto segments = [&] {
+    return std::stoi(ask(server.admin_conninfo(), "SELECT count(*) FROM pg_ls_waldir()"));
+  };
+  constexpr int wanted = 6;
+  const auto steps = [&](const std::string& conninfo, int megabytes) {
+    spare_log spare{conninfo, megabytes};
+    int made = 0;
+    while (!spare.step() && made < 100)
+      ++made;
+    return made;
+  };
+  ASSERT_LT(segments(), wanted);
+  EXPECT_EQ(steps(server.admin_conninfo(), 0), 0);
+  const int made = steps(server.admin_conninfo(), wanted * 16);
+  EXPECT_GT(made, 0);
+  EXPECT_LE(made, wanted);
+  EXPECT_GE(segments(), wanted); // the checkpoint has kept them
+  EXPECT_EQ(steps(server.admin_conninfo(), wanted * 16), 0);
+  server.stop();
+  EXPECT_EQ(steps(server.admin_conninfo(), 1'024), 0); // nobody to ask: left for the next start
 }
 
 } // namespace

@@ -2,10 +2,11 @@
 
 #include "persistence/embedded/data_folder.hpp"
 #include "persistence/lease/node_identity.hpp"
+#include "tests/support/eventually.hpp"
+#include "tests/support/node_number.hpp"
 #include "tests/support/pg_fixture.hpp"
 
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <atomic>
 #include <csignal>
 #include <pqxx/pqxx>
@@ -14,27 +15,12 @@ namespace {
 
 using namespace rahat;
 using namespace std::chrono_literals;
+using test::eventually;
+using test::node_number;
+using test::patience;
 
-constexpr auto patience = 20s;
 /// Ten times faster than in production, so that a lapse does not cost seconds.
 constexpr lease_terms quick{300ms, 50ms, 50ms};
-
-template <class Condition>
-bool eventually(Condition condition) {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() >= deadline)
-      return false;
-    poll(nullptr, 0, 5);
-  }
-  return true;
-}
-
-uuid node_number(std::uint8_t n) {
-  uuid id;
-  id.bytes[15] = n;
-  return id;
-}
 
 /// A node of a cluster: it joins.
 enrolment paper(std::uint8_t n) {

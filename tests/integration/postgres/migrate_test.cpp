@@ -176,4 +176,23 @@ TEST_F(migrate_to, members_and_shards_of_the_release_before_live_on_beside_the_c
             "8");
 }
 
+/// Migration 0006: nodes of two releases take shards of one table.
+TEST_F(migrate_to, the_take_of_the_release_before_goes_on_beside_the_next_one) {
+  migrate(db.owner, built_in_migrations());
+  const std::string node = "00000000-0000-0000-0000-000000000001";
+  ask(db.service,
+      "INSERT INTO cluster_member (node_uuid, incarnation, name, status, lease_until)"
+      " VALUES ('" +
+          node +
+          "', 1, 'n', 'up', clock_timestamp() + interval '3 s')"
+          " RETURNING incarnation");
+  const auto take = [&](const std::string& version) {
+    return ask(db.service, "SELECT epoch FROM shard_take_" + version + "(5, '" + node +
+                               "', 1, '\\x02', interval '3 s')");
+  };
+  EXPECT_EQ(take("v1"), "1");
+  EXPECT_EQ(take("v2"), "2");
+  EXPECT_EQ(take("v1"), "3");
+}
+
 } // namespace

@@ -1,6 +1,7 @@
 #include "persistence/lease/take_shards.hpp"
 
 #include "persistence/embedded/conninfo.hpp"
+#include "tests/support/node_number.hpp"
 #include "tests/support/pg_fixture.hpp"
 
 #include <gmock/gmock.h>
@@ -13,13 +14,8 @@ namespace {
 
 using namespace rahat;
 using namespace std::chrono_literals;
+using test::node_number;
 using testing::HasSubstr;
-
-uuid node_number(std::uint8_t n) {
-  uuid id;
-  id.bytes[15] = n;
-  return id;
-}
 
 class taking : public testing::Test {
 protected:

@@ -13,6 +13,7 @@ public:
 
   rahat::store& store() override { return kit_.store(); }
   rahat::queries& queries() override { return kit_.store(); }
+  rahat::shard_store& shards() override { return kit_.store(); }
   void reopen() override { kit_.reopen(); }
   void fence(shard_id shard) override { kit_.fence(shard); }
   void take_over(shard_id shard) override { kit_.take_over(shard); }
@@ -28,6 +29,7 @@ public:
       case fault::lose_reply: return kit_.line().cut_after_batch(batches);
       case fault::deadlock: return kit_.refuse_batches("40P01", static_cast<int>(batches));
       case fault::serialisation: return kit_.refuse_batches("40001", static_cast<int>(batches));
+      case fault::disk_full: return kit_.refuse_batches("53100", static_cast<int>(batches));
     }
   }
 
@@ -39,6 +41,7 @@ private:
   static pg::store_options options(unsigned writers) {
     pg::store_options o;
     o.writers = writers;
+    o.condition_patience = std::chrono::seconds{2};
     o.stop_patience = std::chrono::milliseconds{0}; // as kill -9: what is queued is lost
     return o;
   }

@@ -65,6 +65,7 @@ store_kit::store_kit(pg::store_options base, fence_listener listener)
   options_.conninfo = with_field(database_.service, "host", line_->folder());
   options_.me = {derive_id({"node of a test"}), 1, "test"};
   options_.now = read_generation(*admin_);
+  options_.refuse_unsafe = false; // tests' servers force nothing to the disk
   sql(fault_trigger);
   start();
 }

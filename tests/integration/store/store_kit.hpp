@@ -24,6 +24,7 @@ public:
   pg_store& store() { return *store_; }
   pg::store_options& options() { return options_; }
   cut_line& line() { return *line_; }
+  const std::string& admin_conninfo() const { return database_.admin; }
 
   /// Ends the store at once and makes another, under new epochs.
   void reopen();

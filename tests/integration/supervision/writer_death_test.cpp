@@ -120,13 +120,13 @@ TEST_F(node_supervision, every_part_stands_in_one_tree) {
     EXPECT_NE(row.at("kind"), json::value("")) << paths.back();
     EXPECT_THAT(std::string{row.at("since").as_string()}, StartsWith("20"));
   }
-  for (auto* part :
-       {"root", "root/persistence", "root/persistence/housekeeping", "root/persistence/reader-0",
-        "root/persistence/writer-0", "root/persistence/audit-signer",
-        "root/persistence/audit-follower", "root/cluster/lease", "root/cluster/heartbeat",
-        "root/shards/region", "root/shards/ticker", "root/workers/delays",
-        "root/workers/background", "root/gateways/live-hub", "root/gateways/live",
-        "root/gateways/public", "root/gateways/internal"})
+  for (auto* part : {"root", "root/persistence", "root/persistence/housekeeping",
+                     "root/persistence/reader-0", "root/persistence/writer-0",
+                     "root/persistence/audit-signer", "root/persistence/audit-follower",
+                     "root/cluster/lease", "root/cluster/heartbeat", "root/shards/region",
+                     "root/shards/ticker", "root/workers/delays", "root/workers/background",
+                     "root/workers/audits", "root/workers/taking", "root/gateways/live-hub",
+                     "root/gateways/live", "root/gateways/public", "root/gateways/internal"})
     EXPECT_THAT(paths, testing::Contains(part));
   EXPECT_EQ(insist("counted").status, 201U);
   EXPECT_EQ(place("root/shards/region").at("health"), json::value("1 entities in memory"));

@@ -6,7 +6,9 @@
 #include <atomic>
 #include <chrono>
 #include <pqxx/pqxx>
+#include <set>
 #include <thread>
+#include <vector>
 
 /// Each node has a book of its own; what one of them makes, or an administrator revokes, holds at
 /// all of them.
@@ -75,6 +77,87 @@ TEST_F(tokens, one_that_was_revoked_or_removed_is_known_no_more) {
     EXPECT_FALSE(book->owner_of(removed));
     EXPECT_TRUE(book->owner_of(stays));
   }
+}
+
+// -- made under a key -------------------------------------------------------------------------
+
+digest secret_of(const char* name) {
+  return sha256(name);
+}
+
+std::optional<errc> refusal_of(const std::variant<std::string, error>& made) {
+  auto* e = std::get_if<error>(&made);
+  return e == nullptr ? std::nullopt : std::optional(e->code);
+}
+
+/// A client that got no answer asks again, maybe another node.
+TEST_F(tokens, asking_again_with_the_same_secret_gives_the_same_token) {
+  auto first = one.create_once("asha", "maker", secret_of("k"));
+  ASSERT_FALSE(refusal_of(first));
+  const auto token = std::get<std::string>(first);
+  EXPECT_EQ(std::get<std::string>(one.create_once("asha", "maker", secret_of("k"))), token);
+  EXPECT_EQ(std::get<std::string>(two.create_once("asha", "maker", secret_of("k"))), token);
+  EXPECT_EQ(one.size(), 1u);
+  EXPECT_TRUE(two.owner_of(token));
+  EXPECT_NE(std::get<std::string>(one.create_once("asha", "maker", secret_of("l"))), token);
+}
+
+TEST_F(tokens, a_secret_of_another_user_or_role_is_refused) {
+  ASSERT_FALSE(refusal_of(one.create_once("asha", "maker", secret_of("k"))));
+  for (auto [user, role] : {std::pair{"bina", "maker"}, std::pair{"asha", "checker"}})
+    EXPECT_EQ(refusal_of(two.create_once(user, role, secret_of("k"))),
+              errc::idempotency_key_reused);
+  EXPECT_EQ(std::get<token_list>(one.list(10, "")).rows.size(), 1u);
+}
+
+// -- listed and revoked -----------------------------------------------------------------------
+
+TEST_F(tokens, one_that_was_revoked_lets_nobody_in_and_is_not_made_again) {
+  const auto token = std::get<std::string>(one.create_once("asha", "maker", secret_of("k")));
+  const auto stays = make(one, "bina");
+  two.refresh();
+  auto gone = two.revoke(token_book::id_of(token));
+  ASSERT_TRUE(std::holds_alternative<token_entry>(gone));
+  const auto when = std::get<token_entry>(gone).revoked_us;
+  EXPECT_TRUE(when);
+  EXPECT_FALSE(two.owner_of(token)) << "here at once";
+  EXPECT_TRUE(one.refresh());
+  EXPECT_FALSE(one.owner_of(token));
+  EXPECT_TRUE(one.owner_of(stays));
+  EXPECT_EQ(std::get<token_entry>(one.revoke(token_book::id_of(token))).revoked_us, when)
+      << "again changes nothing";
+  EXPECT_EQ(refusal_of(one.create_once("asha", "maker", secret_of("k"))), errc::wrong_status);
+  EXPECT_FALSE(one.owner_of(token));
+  for (auto id : {"", "7", "0123456789abcdef", "0123456789ABCDEF", "' OR true --"})
+    EXPECT_TRUE(std::holds_alternative<error>(one.revoke(id))) << id;
+}
+
+TEST_F(tokens, are_listed_newest_first_page_by_page) {
+  std::vector<std::string> made;
+  for (int n = 0; n < 7; ++n)
+    made.push_back(token_book::id_of(make(one, "user" + std::to_string(n))));
+  sql("UPDATE token SET created_us = 5 WHERE user_name IN ('user1', 'user2', 'user3')");
+  one.revoke(made[0]);
+  std::vector<token_entry> all;
+  std::string cursor;
+  int pages = 0;
+  do {
+    auto page = std::get<token_list>(two.list(2, cursor));
+    all.insert(all.end(), page.rows.begin(), page.rows.end());
+    cursor = page.next;
+    ASSERT_LT(++pages, 6);
+  } while (!cursor.empty());
+  ASSERT_EQ(all.size(), 7u);
+  std::set<std::string> ids;
+  for (std::size_t n = 0; n < all.size(); ++n) {
+    ids.insert(all[n].id);
+    EXPECT_TRUE(n == 0 || all[n].created_us <= all[n - 1].created_us);
+    EXPECT_EQ(all[n].revoked_us.has_value(), all[n].owner.user == "user0");
+    EXPECT_EQ(all[n].owner.role, "maker");
+  }
+  EXPECT_EQ(ids, std::set<std::string>(made.begin(), made.end()));
+  for (auto bad : {"x", "7", "7.", "7.zz", "7.0123456789ABCDEF", ".0123456789abcdef"})
+    EXPECT_TRUE(std::holds_alternative<error>(one.list(2, bad))) << bad;
 }
 
 /// Another node's clock is behind: the newest of all rows stays the same one.

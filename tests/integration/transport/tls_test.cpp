@@ -2,12 +2,12 @@
 #include "runtime/ports/clock.hpp"
 #include "runtime/trust/node_certificate.hpp"
 #include "tests/support/eventually.hpp"
+#include "tests/support/node_number.hpp"
+#include "tests/support/scratch_folder.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <algorithm>
-#include <filesystem>
 #include <memory>
 
 using namespace rahat;
@@ -19,12 +19,6 @@ namespace {
 
 constexpr int rounds = 3;
 constexpr int asks_after = 20; // a link that is to go goes within a few messages
-
-uuid node_number(int n) {
-  uuid id = *uuid::parse("a0000000-0000-4000-8000-000000000000");
-  id.bytes[15] = static_cast<std::uint8_t>(n);
-  return id;
-}
 
 /// How CAF writes the first 20 bytes of a node id.
 std::string as_caf_writes(const uuid& node, std::uint32_t incarnation) {
@@ -44,13 +38,7 @@ std::vector<std::string> identity_flags(int n, int incarnation = 1) {
 /// A folder with an authority, and peers with certificates of it.
 class peers : public testing::Test {
 protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "rahat-transport-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-    authority_ = make_ca("ca");
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+  void SetUp() override { authority_ = make_ca("ca"); }
 
   key_pair make_ca(const std::string& name) {
     auto made = std::get<key_pair>(make_authority(name, {authority_days, time_.now_us()}, dice_));
@@ -58,7 +46,7 @@ protected:
     return made;
   }
   key_pair_files files(const std::string& name) const {
-    return {(folder_ / (name + ".pem")).string(), (folder_ / (name + ".key")).string()};
+    return {folder_.file(name + ".pem"), folder_.file(name + ".key")};
   }
 
   /// A node with a certificate of `signer`, which trusts this cluster's authority.
@@ -92,7 +80,7 @@ protected:
     return (at.tell("ended") + ' ').find(' ' + link + ' ') != std::string::npos;
   }
 
-  std::filesystem::path folder_;
+  scratch_folder folder_;
   system_clock_port time_;
   system_random dice_;
   key_pair authority_;

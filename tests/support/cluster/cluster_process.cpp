@@ -28,13 +28,6 @@ constexpr const char* port_in_space = "7400"; // of the links: nobody else liste
 constexpr auto look_limit = 500ms;            // of a node that may be frozen
 constexpr auto server_limit = 60s;
 
-template <class T>
-T value_of(std::variant<T, error> made) {
-  if (auto* e = std::get_if<error>(&made))
-    throw std::runtime_error(e->message);
-  return std::get<T>(std::move(made));
-}
-
 /// The value of a family without labels; 0 when it is not there.
 double metric(const std::string& page, const std::string& name) {
   auto at = page.find("\n" + name + " ");
@@ -79,7 +72,7 @@ cluster_process::cluster_process(cluster_plan plan) : plan_(std::move(plan)) {
   write_secret("url", service);
   write_secret("admin_url", owner);
   const issue_terms terms{.days = 2, .now_us = system_clock_port{}.now_us()};
-  const auto authority = value_of(make_authority("test cluster", terms, dice));
+  const auto authority = value_or_throw(make_authority("test cluster", terms, dice), "authority");
   std::ofstream{scratch_.path() / "ca.pem"} << authority.certificate;
   for (std::size_t i = 0; i < plan_.nodes; ++i) {
     ids_.push_back(derive_id({scratch_.path().string(), std::to_string(i)}).str());
@@ -137,7 +130,8 @@ void cluster_process::write_identity(std::size_t i, const key_pair& authority) {
   std::ofstream{nodes_[i]->data() / "node.uuid"} << ids_[i] << '\n';
   system_random dice;
   const issue_terms terms{.days = 1, .now_us = system_clock_port{}.now_us()};
-  auto pair = value_of(make_node_certificate(authority, uuid::parse(ids_[i]).value(), terms, dice));
+  auto pair = value_or_throw(
+      make_node_certificate(authority, uuid::parse(ids_[i]).value(), terms, dice), "certificate");
   const auto own = (scratch_.path() / ("node-" + std::to_string(i))).string();
   if (auto failed = write_key_pair(pair, {own + ".pem", own + ".key"}, false))
     throw std::runtime_error(failed->message);

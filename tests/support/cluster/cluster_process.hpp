@@ -19,8 +19,8 @@ struct node_place {
 
 struct cluster_plan {
   std::size_t nodes = 3;
-  std::string program;                 // empty: rahatd
-  std::vector<std::string> flags;      // of every node, after those of the cluster
+  std::string program = {};            // empty: rahatd
+  std::vector<std::string> flags = {}; // of every node, after those of the cluster
   std::vector<node_place> places = {}; // one a node; empty: all on this host's loopback
   std::string database_address = {};   // an IPv4 address of the server; empty: its socket only
 };

@@ -3,6 +3,7 @@
 #include "persistence/audit/errors.hpp"
 #include "persistence/audit/options.hpp"
 #include "persistence/audit/signing_key.hpp"
+#include "tests/support/scratch_folder.hpp"
 
 #include <gtest/gtest.h>
 #include <cstdlib>
@@ -30,13 +31,6 @@ std::string written(const heads_line& line) {
 
 class heads_files : public testing::Test {
 protected:
-  heads_files() {
-    std::string name = (fs::temp_directory_path() / "rahat-heads-XXXXXX").string();
-    folder = mkdtemp(name.data());
-    file = folder / "heads.log";
-  }
-  ~heads_files() override { fs::remove_all(folder); }
-
   std::vector<std::string> read() {
     std::vector<std::string> out;
     heads_reader in{file};
@@ -45,8 +39,9 @@ protected:
     return out;
   }
 
-  fs::path folder;
-  fs::path file;
+  test::scratch_folder scratch;
+  const fs::path& folder = scratch.path();
+  const fs::path file = folder / "heads.log";
 };
 
 TEST(heads_lines, are_read_as_they_were_written) {

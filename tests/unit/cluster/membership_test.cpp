@@ -527,5 +527,29 @@ TEST(membership, joining_goes_on_when_everybody_answers) {
   });
 }
 
+/// Node 99 joins beside `running` others.
+scene beside(std::uint8_t running) {
+  scene s(running);
+  s.add(99, member_status::joining);
+  s.be(99);
+  return s;
+}
+
+TEST(membership, a_newcomer_that_finds_the_cluster_full_stops) {
+  EXPECT_THAT(beside(15).act(), ElementsAre("activate"));
+  EXPECT_THAT(beside(16).act(), ElementsAre("stop cluster_full"));
+  auto s = beside(16);
+  s.row(7).status = member_status::leaving;
+  EXPECT_THAT(s.act(), ElementsAre("stop cluster_full")) << "it is linked to all still";
+  s.row(7).lease_until_us = scene::database_now;
+  EXPECT_THAT(s.act(), ElementsAre("activate")) << "it has gone";
+  s.row(7).status = member_status::joining;
+  s.row(7).lease_until_us = scene::database_now + second;
+  EXPECT_THAT(s.act(), ElementsAre("activate")) << "of two newcomers the first one is in";
+  s.be(1);
+  EXPECT_THAT(s.act(), ::testing::Not(::testing::Contains(::testing::HasSubstr("stop"))))
+      << "who is in stays in";
+}
+
 } // namespace
 } // namespace rahat::cluster

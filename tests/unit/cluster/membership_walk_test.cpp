@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace rahat::cluster {
 namespace {
 
@@ -135,6 +137,36 @@ TEST(membership_walk, a_database_clock_that_is_set_buries_nobody) {
       w.run(10 * second);
       EXPECT_EQ(w.store.now().version, version) << "seed " << seed << ", by " << by;
     }
+  }
+}
+
+/// Shards that no active member owns.
+std::size_t unserved(const world& w) {
+  const auto& rows = w.store.shards();
+  return static_cast<std::size_t>(std::count_if(rows.begin(), rows.end(), [&](const auto& s) {
+    const auto* owner = w.store.now().find(s.owner);
+    return owner == nullptr || !owner->active();
+  }));
+}
+
+TEST(membership_walk, drains_never_take_the_whole_cluster_out) {
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    world w(seed, static_cast<std::uint8_t>(2 + seed % 3));
+    ASSERT_TRUE(settles(w, 30 * second));
+    w.run(5 * second);
+    for (std::uint8_t n = 0; n < w.size(); ++n)
+      w.drain(n); // all of them at once
+    w.run(30 * second);
+    ASSERT_EQ(w.store.now().active().size(), 1u) << w.str();
+    EXPECT_EQ(unserved(w), 0u);
+    const auto taker = w.store.now().active().front();
+    w.cut_store(static_cast<std::uint8_t>(taker.bytes[15] - 1)); // it lapses for good
+    w.run(30 * second);
+    ASSERT_EQ(w.store.now().active().size(), 1u) << w.str();
+    EXPECT_NE(w.store.now().active().front(), taker);
+    EXPECT_EQ(unserved(w), 0u);
+    expect_promises_kept(w, seed);
   }
 }
 

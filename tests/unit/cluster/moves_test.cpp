@@ -173,11 +173,77 @@ TEST(moves, a_drained_member_stays_until_it_is_asked_on) {
   EXPECT_THAT(s.act(), ElementsAre("leave"));
 }
 
+TEST(moves, a_drain_is_not_begun_without_somebody_who_takes) {
+  scene s(1);
+  s.self.wanted = wish::drain;
+  EXPECT_THAT(s.act(), IsEmpty()) << "it is alone";
+  s.add(2, member_status::leaving);
+  s.add(3, member_status::joining);
+  EXPECT_THAT(s.act(), IsEmpty()) << "others are there, and none is active";
+  s.row(2).status = member_status::active;
+  s.row(2).lease_until_us = scene::database_now;
+  s.self.steady_since_us.reset();
+  EXPECT_THAT(s.act(), IsEmpty()) << "its lease has lapsed";
+  s.row(2).lease_until_us = scene::database_now + second;
+  EXPECT_THAT(s.act(), ElementsAre("begin_leave", "release 16"));
+}
+
+TEST(moves, a_drain_is_taken_back_when_the_taker_dies_half_way) {
+  scene s(2);
+  s.self.wanted = wish::drain;
+  s.row(1).status = member_status::leaving;
+  const auto given = only<release>(s.actions()).shards;
+  for (auto i : given)
+    s.facts.shards[i].owner = {};
+  s.row(2).status = member_status::dead;
+  s.row(2).lease_until_us = scene::database_now;
+  EXPECT_THAT(s.act(), ElementsAre("stay")) << "and releases nothing to nobody";
+  s.row(1).status = member_status::active;
+  const auto lost = owned_by(s, 2).size();
+  EXPECT_THAT(s.act(), ElementsAre("take " + std::to_string(given.size() + lost)));
+}
+
+TEST(moves, a_drained_member_comes_back_when_the_last_active_one_lapses) {
+  scene s(2);
+  s.self.wanted = wish::drain;
+  s.row(1).status = member_status::leaving;
+  s.settle();
+  s.row(2).lease_until_us = scene::database_now;
+  const auto steady = s.self.steady_since_us;
+  s.self.steady_since_us.reset();
+  EXPECT_THAT(s.act(), IsEmpty()) << "after an outage all have lapsed";
+  s.self.steady_since_us = steady;
+  EXPECT_THAT(s.act(), ElementsAre("stay"));
+}
+
+TEST(moves, of_two_that_are_drained_at_once_one_stays) {
+  scene s(2);
+  s.self.wanted = wish::drain;
+  s.row(1).status = member_status::leaving;
+  s.row(2).status = member_status::leaving;
+  EXPECT_THAT(s.act(), ElementsAre("stay"));
+  s.be(2);
+  s.self.wanted = wish::drain;
+  EXPECT_THAT(s.act(), ElementsAre("stay"));
+  s.row(1).status = member_status::active; // it was quicker: the other's swap is lost
+  EXPECT_THAT(s.act(), ElementsAre("release 16"));
+}
+
+TEST(moves, who_joins_with_the_wish_to_drain_belongs_while_nobody_else_does) {
+  scene s(0);
+  s.add(1, member_status::joining);
+  s.be(1);
+  s.self.wanted = wish::drain;
+  EXPECT_THAT(s.act(), ElementsAre("activate"));
+}
+
 TEST(moves, read_well_in_logs) {
   EXPECT_EQ(to_string(action{take{{1, 2}}}), "take 1 2");
   EXPECT_EQ(to_string(action{declare_dead{7, {node(2), 3}, death_reason::voted, 0}}),
             "declare_dead " + node(2).str() + "/3 voted");
   EXPECT_EQ(to_string(action{stop_self{stop_reason::build_too_old}}), "stop_self build_too_old");
+  const auto full = std::string{explain(stop_reason::cluster_full)};
+  EXPECT_THAT(full, testing::HasSubstr(std::to_string(membership_terms{}.members)));
 }
 
 } // namespace

@@ -89,6 +89,11 @@ void world::leave(std::uint8_t n) {
   changed();
 }
 
+void world::drain(std::uint8_t n) {
+  nodes_[n].wanted = wish::drain;
+  changed();
+}
+
 void world::outage(std::int64_t for_us) {
   outage_until_us_ = time_us_ + for_us;
   changed();

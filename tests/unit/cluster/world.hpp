@@ -33,6 +33,7 @@ public:
   void pause(std::uint8_t n, std::int64_t for_us);
   void crash(std::uint8_t n);
   void leave(std::uint8_t n);
+  void drain(std::uint8_t n);
   void outage(std::int64_t for_us);
   void set_database_clock(std::int64_t by_us);
 

@@ -1,5 +1,7 @@
 #include "config/load.hpp"
 
+#include "tests/support/scratch_folder.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -18,13 +20,6 @@ namespace {
 
 class load_config : public testing::Test {
 protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "rahat-config-XXXXXX";
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    dir_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
-
   std::string put(const std::string& name, const std::string& content) {
     auto path = (dir_ / name).string();
     std::ofstream(path, std::ios::binary) << content;
@@ -50,7 +45,8 @@ protected:
     return out;
   }
 
-  std::filesystem::path dir_;
+  test::scratch_folder scratch_;
+  const std::filesystem::path& dir_ = scratch_.path();
 };
 
 TEST_F(load_config, without_any_source_the_defaults_hold) {
@@ -226,6 +222,48 @@ TEST_F(load_config, other_rahat_variables_are_not_ours) {
   EXPECT_TRUE(run_file("", {{"RAHAT_TOKEN", "x"}, {"RAHAT_SERVICE_HOST", "10.0.0.1"}}).ok());
   EXPECT_THAT(lines(run_file("", {{"RAHAT_LOG_LEVLE", "info"}})),
               ElementsAre(HasSubstr("did you mean RAHAT_LOG_LEVEL?")));
+}
+
+TEST_F(load_config, listeners_want_numeric_addresses) {
+  for (auto* name : {"http.public_host", "http.internal_host"}) {
+    EXPECT_THAT(lines(run({std::string{"--"} + name, "localhost"})),
+                ElementsAre(AllOf(HasSubstr(name), HasSubstr("numeric address"))));
+    for (auto* good : {"0.0.0.0", "::1", "::", "fe80::1%eth0"})
+      EXPECT_TRUE(run({std::string{"--"} + name, good}).ok()) << good;
+  }
+  EXPECT_THAT(lines(run({"--cluster.host", "db.example", "--cluster.insecure", "true",
+                         "--database.url", "host=/run/postgresql dbname=rahat"})),
+              ElementsAre(AllOf(HasSubstr("cluster.host"), HasSubstr("numeric address"))));
+}
+
+TEST_F(load_config, certificates_have_to_be_there) {
+  auto with_key = [&](const std::string& key) {
+    return run({"--cluster.host", "127.0.0.1", "--database.url", "dbname=rahat",
+                "--cluster.certificate", put("node.pem", "x"), "--cluster.key", key, "--cluster.ca",
+                put("ca.pem", "x")});
+  };
+  EXPECT_TRUE(with_key(put("node.key", "x")).ok());
+  EXPECT_THAT(lines(with_key("/does/not/exist")),
+              ElementsAre(AllOf(HasSubstr("cluster.key"), HasSubstr("/does/not/exist"),
+                                HasSubstr("No such file"))));
+}
+
+TEST_F(load_config, what_is_wrong_between_settings_is_told_beside_other_mistakes) {
+  auto loaded = run({"--http.public_host", "localhost", "--log.level", "loud", "--node.name", "a b",
+                     "--lease.ttl_ms", "1000"});
+  EXPECT_THAT(lines(loaded),
+              testing::UnorderedElementsAre(HasSubstr("http.public_host"), HasSubstr("log.level"),
+                                            HasSubstr("node.name"), HasSubstr("lease.ttl_ms")));
+}
+
+TEST_F(load_config, a_rule_whose_own_settings_could_not_be_read_says_nothing) {
+  EXPECT_THAT(lines(run({"--lease.ttl_ms", "1000", "--lease.renew_ms", "soon"})),
+              ElementsAre(HasSubstr("lease.renew_ms: must be")));
+  EXPECT_THAT(lines(run_file("[cluster]\nhost = \"127.0.0.1\"\ninsecure = true\n"
+                             "[database]\nurll = \"dbname=rahat\"\n")),
+              ElementsAre(HasSubstr("did you mean database.url?")));
+  EXPECT_THAT(lines(run({"--config", (dir_ / "absent.toml").string(), "--node.name", "a b"})),
+              ElementsAre(HasSubstr("cannot be read")));
 }
 
 TEST_F(load_config, help_version_and_check_config) {

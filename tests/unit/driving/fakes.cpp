@@ -63,9 +63,10 @@ void fake_writers::adopt(const shard_grant& shard) {
   called("adopt");
 }
 
-void fake_writers::give_up(shard_id shard,
+void fake_writers::give_up(shard_id shard, std::int64_t epoch,
                            std::function<void(std::variant<shard_grant, error>)> done) {
   given_up.emplace_back(shard, std::move(done));
+  given_up_epochs.push_back(epoch);
   called("give_up");
 }
 

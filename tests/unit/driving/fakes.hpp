@@ -46,10 +46,12 @@ public:
 class fake_writers final : public shard_store {
 public:
   void adopt(const shard_grant& shard) override;
-  void give_up(shard_id shard, std::function<void(std::variant<shard_grant, error>)> done) override;
+  void give_up(shard_id shard, std::int64_t epoch,
+               std::function<void(std::variant<shard_grant, error>)> done) override;
 
   std::function<void(const std::string&)> called = [](auto&) {};
   std::map<shard_id, shard_grant> adopted;
+  std::vector<std::int64_t> given_up_epochs;
   std::vector<std::pair<shard_id, std::function<void(std::variant<shard_grant, error>)>>> given_up;
 };
 

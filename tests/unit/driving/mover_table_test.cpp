@@ -74,6 +74,11 @@ const std::map<std::string, input>& inputs() {
          s.hosts.handed_over.empty() ? void() : s.hosts.handed_over.back().second();
        }},
       {"too_long", [](mover_scene& s) { s.tick_after(900ms); }},
+      {"much_too_long",
+       [](mover_scene& s) {
+         s.tick_after(900ms);
+         s.tick_after(900ms);
+       }},
       {"given_up",
        [](mover_scene& s) {
          answer(s.writers.given_up, shard_grant{shard, 5, 72, {}});
@@ -83,7 +88,10 @@ const std::map<std::string, input>& inputs() {
          answer(s.writers.given_up, error{errc::moved, "another has taken it", {}});
        }},
       {"released", [](mover_scene& s) { answer(s.tables.releases, swap::done); }},
-      {"fenced", [](mover_scene& s) { s.moves->fenced({shard}); }},
+      {"fenced",
+       [](mover_scene& s) {
+         s.moves->fenced({{shard, 5}});
+       }},
       {"row_mine", [](mover_scene& s) { s.row(shard, mover_scene::me, 6); }},
       {"row_not_mine", [](mover_scene& s) { s.row(shard, mover_scene::other, 6); }},
   };

@@ -40,7 +40,7 @@ TEST(mover, drains_four_at_once_and_keeps_the_others_open) {
   s.tables.releases[0].second(swap::done);
   EXPECT_EQ(s.hosts.handed_over.size(), 5u);
   EXPECT_EQ(s.moves->phase(4), shard_phase::draining);
-  s.moves->fenced({0});
+  s.moves->fenced({{0, 5}});
   EXPECT_EQ(s.moves->phase(5), shard_phase::draining);
   EXPECT_THAT(s.moves->leaving(), UnorderedElementsAre(1, 3, 4, 5));
   EXPECT_EQ(s.moves->held(), 4u);
@@ -62,10 +62,10 @@ TEST(mover, forgets_that_a_shard_waits_to_drain_when_it_is_lost) {
   s.bring(0, shard_phase::open);
   s.bring(1, shard_phase::open);
   s.moves->release({0, 1});
-  s.moves->fenced({1});
+  s.moves->fenced({{1, 5}});
   EXPECT_THAT(s.moves->leaving(), ElementsAre(0));
   s.bring(1, shard_phase::open);
-  s.moves->fenced({0});
+  s.moves->fenced({{0, 5}});
   EXPECT_EQ(s.moves->phase(1), shard_phase::open) << "nobody has asked to release it again";
 }
 
@@ -76,9 +76,29 @@ TEST(mover, cuts_a_drain_short_after_900_ms_once) {
   s.tick_after(899ms);
   EXPECT_THAT(s.events, IsEmpty());
   s.tick_after(1ms);
-  s.tick_after(900ms);
+  s.tick_after(899ms);
   EXPECT_THAT(s.events, ElementsAre("drop"));
   EXPECT_THAT(s.told, ElementsAre("cut_short"));
+}
+
+TEST(mover, gives_up_a_shard_whose_hosts_never_tell_their_end) {
+  mover_scene s;
+  s.bring(shard, shard_phase::draining);
+  s.tick_after(900ms);
+  s.forget();
+  s.tick_after(900ms);
+  s.tick_after(900ms);
+  EXPECT_THAT(s.events, ElementsAre("give_up"));
+  s.hosts.handed_over.back().second(); // too late
+  EXPECT_THAT(s.events, ElementsAre("give_up"));
+  s.writers.given_up.back().second(shard_grant{shard, 5, 72, {}});
+  EXPECT_EQ(s.moves->phase(shard), shard_phase::releasing);
+}
+
+TEST(mover, gives_up_under_the_epoch_that_it_holds) {
+  mover_scene s;
+  s.bring(shard, shard_phase::giving_up);
+  EXPECT_THAT(s.writers.given_up_epochs, ElementsAre(5));
 }
 
 TEST(mover, gives_up_a_shard_whose_drain_was_cut_short) {
@@ -171,6 +191,24 @@ TEST(mover, tries_again_to_end_sessions_that_stay) {
   EXPECT_THAT(s.tables.takes, IsEmpty());
 }
 
+/// A process that was thought dead has come back, and its new session holds the row.
+TEST(mover, ends_the_sessions_of_the_dead_again_when_a_take_is_not_answered) {
+  mover_scene s;
+  for (shard_id i = 0; i < 2; ++i)
+    s.seen.shards[i] = {mover_scene::other, 3};
+  s.moves->take({0, 1}, s.seen);
+  s.tables.ends[0].second(1);
+  s.tables.takes[0].second(std::optional<shard_grant>{});
+  s.moves->take({0}, s.seen);
+  EXPECT_EQ(s.tables.ends.size(), 1u) << "refused: no session is in the way";
+  s.tables.takes[1].second(mover_scene::unavailable);
+  s.moves->take({1}, s.seen);
+  ASSERT_EQ(s.tables.ends.size(), 2u);
+  EXPECT_EQ(s.moves->phase(1), shard_phase::ending);
+  s.tables.ends[1].second(1);
+  EXPECT_EQ(s.tables.takes.back().first, 1);
+}
+
 TEST(mover, forgets_the_dead_when_no_row_names_them) {
   mover_scene s;
   s.bring(shard, shard_phase::ending);
@@ -239,12 +277,15 @@ TEST(mover, does_not_take_its_row_of_another_generation_by_itself) {
   EXPECT_THAT(s.events, IsEmpty());
 }
 
-/// Fenced by mistake (the word of a former epoch came late), given up although its head moved on,
+/// Fenced by mistake, given up although its head moved on,
 /// or not the writer's any more: the row stays ours, and nobody else would take it.
 TEST(mover, takes_again_what_it_lost_if_its_row_stays_ours) {
   using cause = std::function<void(mover_scene&)>;
   const std::pair<shard_phase, cause> causes[] = {
-      {shard_phase::open, [](mover_scene& s) { s.moves->fenced({shard}); }},
+      {shard_phase::open,
+       [](mover_scene& s) {
+         s.moves->fenced({{shard, 5}});
+       }},
       {shard_phase::giving_up,
        [](mover_scene& s) { s.writers.given_up.back().second(mover_scene::unavailable); }},
       {shard_phase::releasing,
@@ -262,10 +303,24 @@ TEST(mover, takes_again_what_it_lost_if_its_row_stays_ours) {
   }
 }
 
+/// The writer's word about an epoch that this node has lost and taken again since.
+TEST(mover, a_late_word_that_a_former_epoch_was_fenced_changes_nothing) {
+  for (auto phase : {shard_phase::opening, shard_phase::open, shard_phase::draining}) {
+    mover_scene s;
+    s.bring(shard, phase);
+    s.forget();
+    s.moves->fenced({{shard, 4}});
+    EXPECT_THAT(s.events, IsEmpty());
+    EXPECT_EQ(s.moves->phase(shard), phase);
+    s.moves->fenced({{shard, 5}});
+    EXPECT_THAT(s.events, ElementsAre("drop"));
+  }
+}
+
 TEST(mover, a_late_answer_of_a_former_turn_changes_nothing) {
   mover_scene s;
   s.bring(shard, shard_phase::draining);
-  s.moves->fenced({shard});
+  s.moves->fenced({{shard, 5}});
   s.bring(shard, shard_phase::draining);
   s.forget();
   s.hosts.handed_over[0].second();
@@ -391,7 +446,8 @@ private:
 class busy_house final : public shard_store, public local_shards {
 public:
   void adopt(const shard_grant& to) override { note(to.shard, 'a'); }
-  void give_up(shard_id at, std::function<void(std::variant<shard_grant, error>)> done) override {
+  void give_up(shard_id at, std::int64_t,
+               std::function<void(std::variant<shard_grant, error>)> done) override {
     note(at, 'g');
     writer.post([at, done] { done(shard_grant{at, 5, 72, {}}); });
   }

@@ -410,6 +410,65 @@ TEST(pilot, joins_when_it_reaches_all_others) {
   EXPECT_THAT(c.changes(), ElementsAre("joining -> active"));
 }
 
+// -- the lease ----------------------------------------------------------------------------------
+
+/// Reads every 250 ms for so long; the tables answer, or do not.
+void read_for(cockpit& c, std::chrono::milliseconds span, bool answers) {
+  for (; span > 0ms; span -= 250ms) {
+    c.tick_after(250ms);
+    if (answers)
+      c.answer();
+    else
+      c.tables.reads.back()(mover_scene::unavailable);
+  }
+}
+
+/// Its lease's connection lives, that of its readings does not: the others must be able to take its
+/// shards, and must have the time for it.
+TEST(pilot, keeps_the_lease_only_while_its_readings_are_answered) {
+  cockpit c;
+  read_for(c, 1s, true);
+  EXPECT_TRUE(c.hand->keeps_lease());
+  read_for(c, 2'750ms, false);
+  EXPECT_EQ(c.hand->reading_age(), 2'750ms);
+  EXPECT_TRUE(c.hand->keeps_lease());
+  read_for(c, 250ms, false);
+  EXPECT_FALSE(c.hand->keeps_lease()) << "though it runs still";
+  c.right.runs = false;
+  EXPECT_FALSE(c.hand->keeps_lease());
+  read_for(c, 2'750ms, false);
+  EXPECT_FALSE(c.hand->keeps_lease()) << "it lapses where the others see it";
+  c.hand->tick();
+  read_for(c, 250ms, true);
+  EXPECT_TRUE(c.hand->keeps_lease());
+}
+
+TEST(pilot, takes_the_lease_up_again_with_the_database_when_that_was_away_for_long) {
+  cockpit c;
+  read_for(c, 1s, true);
+  read_for(c, 2'500ms, false);
+  c.right.runs = false;
+  EXPECT_TRUE(c.hand->keeps_lease());
+  read_for(c, 2'750ms, false);
+  EXPECT_FALSE(c.hand->keeps_lease());
+  read_for(c, 250ms, false);
+  EXPECT_TRUE(c.hand->keeps_lease()) << "it tries";
+  c.time.pass(3s);
+  EXPECT_FALSE(c.hand->keeps_lease()) << "it does not even try: it is wedged";
+  c.hand->tick();
+  EXPECT_TRUE(c.hand->keeps_lease());
+  c.right.runs = true;
+  EXPECT_FALSE(c.hand->keeps_lease()) << "held, and not read";
+}
+
+TEST(pilot, a_node_that_has_just_begun_keeps_its_lease) {
+  cockpit c;
+  c.time.pass(2'999ms);
+  EXPECT_TRUE(c.hand->keeps_lease());
+  c.time.pass(1ms);
+  EXPECT_FALSE(c.hand->keeps_lease());
+}
+
 TEST(pilot, makes_late_answers_harmless_when_it_stops) {
   cockpit c;
   c.drain = true;

@@ -74,6 +74,8 @@ void walking_node::turn() {
     tables->run_one();
   for (auto n = dice_.less_than(30); n > 0; --n)
     tables->run_move();
+  if (chance(2))
+    tables->run_ending();
   for (auto n = dice_.less_than(20); n > 0 && !preparing_.empty(); --n) {
     auto then = std::move(preparing_.front());
     preparing_.erase(preparing_.begin());
@@ -110,7 +112,7 @@ void walking_node::work_hosts() {
       s.open = false;
       std::exchange(s.drained, nullptr)();
     } else if (s.open && !s.drained && chance(50)) {
-      letters_.push_back({i, {}, {}});
+      letters_.push_back({i, {}, 0, {}});
     }
   }
 }
@@ -126,7 +128,8 @@ void walking_node::write_one() {
     h = {true, *next.adopted};
   } else if (!next.leaving) {
     commit(next.shard, h);
-  } else if (std::exchange(h.owned, false)) {
+  } else if (h.owned && h.at.epoch == next.epoch) {
+    h.owned = false;
     next.leaving(h.at);
   } else {
     next.leaving(error{errc::moved, "another node has taken it", {}});
@@ -140,18 +143,18 @@ void walking_node::commit(shard_id shard, head& to) {
     ++to.at.head_position;
   } else {
     to.owned = false;
-    moves->fenced({shard});
+    moves->fenced({{shard, to.at.epoch}});
   }
 }
 
 void walking_node::adopt(const shard_grant& shard) {
-  letters_.push_back({shard.shard, shard, {}});
+  letters_.push_back({shard.shard, shard, 0, {}});
   shards[shard.shard].epoch = shard.epoch;
 }
 
-void walking_node::give_up(shard_id shard,
+void walking_node::give_up(shard_id shard, std::int64_t epoch,
                            std::function<void(std::variant<shard_grant, error>)> done) {
-  letters_.push_back({shard, {}, std::move(done)});
+  letters_.push_back({shard, {}, epoch, std::move(done)});
 }
 
 void walking_node::open(shard_id shard) {
@@ -215,8 +218,10 @@ void walk::run(std::chrono::milliseconds time, bool faults) {
     database_->advance_us(std::chrono::microseconds(one_turn).count());
     if (faults && dice_.less_than(20) == 0)
       misfortune();
-    for (auto& tables : ghosts_)
+    for (auto& tables : ghosts_) {
       dice_.less_than(2) == 0 ? tables->run_move() : tables->run_one();
+      tables->run_ending();
+    }
     for (auto& s : seats_) {
       if (!s.node && time_.boot_us() >= s.starts_us)
         start(s);

@@ -42,7 +42,8 @@ public:
 
   // -- the ports ------------------------------------------------------------------------------
   void adopt(const shard_grant& shard) override;
-  void give_up(shard_id shard, std::function<void(std::variant<shard_grant, error>)> done) override;
+  void give_up(shard_id shard, std::int64_t epoch,
+               std::function<void(std::variant<shard_grant, error>)> done) override;
   void open(shard_id shard) override;
   void hand_over(shard_id shard, std::function<void()> done) override;
   void drop(shard_id shard) override;
@@ -70,6 +71,7 @@ private:
   struct letter {
     shard_id shard = 0;
     std::optional<shard_grant> adopted; // else given up, or a commit
+    std::int64_t epoch = 0;             // given up
     std::function<void(std::variant<shard_grant, error>)> leaving;
   };
 

@@ -2,11 +2,23 @@
 #include "tests/unit/entity/stage.hpp"
 
 #include <gtest/gtest.h>
+#include <set>
 
 namespace rahat {
 namespace {
 
 using namespace std::chrono_literals;
+
+/// Asked again and again, as clients do who hear that there is no room.
+bool eventually_ok(stage& s, const entity_ref& to) {
+  for (int tries = 0; tries < 5; ++tries) {
+    auto h = s.add(to);
+    s.settle();
+    if (h->code() == "ok")
+      return true;
+  }
+  return false;
+}
 
 const auto one = probe_ref(1);
 const auto two = probe_ref(2);
@@ -111,6 +123,47 @@ TEST(bounds, entities_in_memory_are_bounded) {
   auto h = s.add(probe_ref(4));
   s.settle();
   EXPECT_EQ(h->code(), "ok");
+}
+
+/// Long before their time would be up.
+TEST(bounds, near_it_the_one_that_was_left_alone_longest_leaves) {
+  host_limits l;
+  l.resident = 3;
+  stage s(0, l);
+  for (int i = 1; i <= 3; ++i)
+    s.add(probe_ref(i));
+  s.settle();
+  s.pass(l.unused_at_least * 2);
+  s.look(probe_ref(1));
+  s.look(probe_ref(3));
+  s.settle();
+  EXPECT_EQ(s.add(probe_ref(4))->code(), "overloaded");
+  s.settle();
+  auto again = s.add(probe_ref(4));
+  s.settle();
+  EXPECT_EQ(again->code(), "ok");
+  std::set<entity_ref> here;
+  for (auto& r : s.node->residents(10))
+    here.insert(r.entity);
+  EXPECT_EQ(here, (std::set<entity_ref>{probe_ref(1), probe_ref(3), probe_ref(4)}));
+  EXPECT_NE(s.view(probe_ref(2)), "") << "it is started again when it is asked";
+}
+
+TEST(bounds, who_has_something_left_to_do_does_not_leave_for_want_of_room) {
+  host_limits l;
+  l.resident = 2;
+  stage s(0, l);
+  s.ask(one, timer_of("soon", s.time.now_us() + l.keep_for_timer_us / 2), s.fresh_key());
+  s.settle();
+  s.pass(l.unused_at_least * 2);
+  s.add(two);
+  s.settle();
+  s.pass(l.unused_at_least * 2);
+  EXPECT_TRUE(eventually_ok(s, probe_ref(3)));
+  std::set<entity_ref> here;
+  for (auto& r : s.node->residents(10))
+    here.insert(r.entity);
+  EXPECT_TRUE(here.contains(one));
 }
 
 /// Every way in which mail can end gives its credit back.

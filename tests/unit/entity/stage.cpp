@@ -67,7 +67,7 @@ void stage::crash() {
 }
 
 void stage::wake() {
-  db->parked(1'000, [this](outcome<std::vector<parked_row>> found) {
+  db->parked(0, 1'000, [this](outcome<std::vector<parked_row>> found) {
     if (auto* list = std::get_if<std::vector<parked_row>>(&found))
       for (auto& row : *list)
         node->mark_parked(row.entity);

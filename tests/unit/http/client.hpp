@@ -3,6 +3,7 @@
 #include "gateways/http/server.hpp"
 
 #include <gtest/gtest.h>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -83,13 +84,19 @@ class counting_probe : public silent_probe {
 public:
   void limit_hit(limit what) override;
   void request_finished(std::string_view route, method verb, unsigned status, double) override;
+  void request_started() override { ++started_; }
+  void io_fault() override { ++faults_; }
   int hits(limit what);
+  int started() const { return started_; }
+  int faults() const { return faults_; }
   std::vector<std::string> finished();
 
 private:
   std::mutex mutex_;
   std::map<limit, int> hits_;
   std::vector<std::string> finished_;
+  std::atomic<int> started_{0};
+  std::atomic<int> faults_{0};
 };
 
 /// Holds the responders of "/hold" until a test answers or drops them.

@@ -1,5 +1,6 @@
 #include "tests/unit/http/client.hpp"
 
+#include <atomic>
 #include <future>
 #include <thread>
 
@@ -93,6 +94,48 @@ TEST_F(connection_test, head_gives_the_length_and_no_body) {
   EXPECT_EQ(got.header("content-length"), "3");
   c.send(get("/health")); // had a body been sent, it would be read as this reply's head
   EXPECT_EQ(c.read().body, "ok\n");
+}
+
+/// RFC 9110 9.3.2: whatever the answer is. A body would be read as the head of the next reply.
+TEST_F(connection_test, no_answer_to_head_has_a_body) {
+  options.upgrade_path = "/v2/live";
+  options.on_upgrade = [](upgraded) {};
+  std::atomic<bool> ready{true};
+  gates.ready = [&] { return ready.load(); };
+  start();
+  client c(port);
+  auto head = [&](const std::string& path, std::string_view extra = {}) {
+    c.send("HEAD " + path + " HTTP/1.1\r\nHost: a\r\n" + std::string(extra) + "\r\n");
+    auto got = c.read(true);
+    EXPECT_NE(got.header("content-length"), "0") << path << ": that of the GET";
+    ready = true;
+    c.send(get("/health"));
+    EXPECT_EQ(c.read().body, "ok\n") << path;
+    return got.status;
+  };
+  EXPECT_EQ(head("/nowhere", auth), 404u);
+  EXPECT_EQ(head("/hold/7", auth), 405u) << "only POST is there";
+  EXPECT_EQ(head("/v2/things"), 401u);
+  EXPECT_EQ(head("/v2/things?offset=1", auth), 400u);
+  EXPECT_EQ(head("/throw", auth), 500u);
+  EXPECT_EQ(head("/v2/live", auth), 426u);
+  ready = false;
+  EXPECT_EQ(head("/v2/live", auth), 503u);
+  ready = false;
+  EXPECT_EQ(head("/v2/things", auth), 503u);
+}
+
+/// Nobody was answered, but what was begun is over.
+TEST_F(connection_test, a_client_that_leaves_in_the_middle_is_not_counted_for_ever) {
+  start();
+  {
+    client c(port);
+    auto all = post("/v2/things", R"({"a":1})", "Idempotency-Key: k\r\n");
+    c.send(all.substr(0, all.size() - 2));
+    ASSERT_TRUE(eventually([&] { return probe.started() == 1; }));
+  }
+  ASSERT_TRUE(eventually([&] { return probe.finished().size() == 1; }));
+  EXPECT_EQ(probe.finished()[0], "POST /v2/things 499");
 }
 
 TEST_F(connection_test, says_continue_before_it_reads_the_body) {

@@ -4,6 +4,7 @@
 #include "tests/unit/http/client.hpp"
 
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <set>
 #include <stdexcept>
@@ -65,6 +66,35 @@ TEST_F(openapi_test, lists_parameters_and_the_key) {
   EXPECT_TRUE(parts.at("parameters").as_object().contains("IdempotencyKey"));
   EXPECT_TRUE(parts.at("securitySchemes").as_object().contains("bearer"));
   EXPECT_TRUE(parts.at("schemas").as_object().contains("Problem"));
+}
+
+TEST_F(openapi_test, promises_not_modified_where_the_route_says_so) {
+  for (auto& row : routes)
+    row.has_etag = row.pattern == "/v2/things/{id}";
+  auto document = json::parse(openapi_document(routes, {})).as_object();
+  auto promises = [&](const char* path) {
+    auto& get = document.at("paths").at(path).at("get").as_object();
+    auto named = json::serialize(get.at("parameters")).find("If-None-Match") != std::string::npos;
+    EXPECT_EQ(get.at("responses").as_object().contains("304"), named) << path;
+    return named;
+  };
+  EXPECT_TRUE(promises("/v2/things/{id}"));
+  EXPECT_FALSE(promises("/v2/things"));
+}
+
+TEST_F(openapi_test, a_body_is_required_where_a_field_is) {
+  auto required = [&](std::string schema) {
+    for (auto& row : routes)
+      if (row.pattern == "/v2/things" && row.verb == method::post)
+        row.request_schema = schema;
+    auto document = json::parse(openapi_document(routes, {})).as_object();
+    auto& post = document.at("paths").at("/v2/things").at("post");
+    return post.at("requestBody").at("required").as_bool();
+  };
+  EXPECT_TRUE(required("")) << "nothing is known of it";
+  EXPECT_TRUE(required(R"({"type":"object","required":["name"]})"));
+  EXPECT_FALSE(required(R"({"type":"object","properties":{"reason":{"type":"string"}}})"));
+  EXPECT_FALSE(required(R"({"type":"object","required":[]})"));
 }
 
 TEST_F(openapi_test, names_what_the_edge_refuses_anywhere) {

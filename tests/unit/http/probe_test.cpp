@@ -21,6 +21,7 @@ TEST(prometheus_probe_test, counts_by_route_method_and_code) {
   p.request_finished("/v2/projects/{id}", method::get, 200, 60);
   p.connection_opened();
   p.limit_hit(limit::body_bytes);
+  p.io_fault();
   auto text = text_of(p);
   auto holds = [&](std::string_view line) {
     EXPECT_NE(text.find(line), std::string::npos) << line << "\n" << text;
@@ -31,6 +32,7 @@ TEST(prometheus_probe_test, counts_by_route_method_and_code) {
   holds("http_server_request_duration_seconds_bucket" + labels + ",le=\"0.00025\"} 1");
   holds("http_server_request_duration_seconds_bucket" + labels + ",le=\"+Inf\"} 2");
   holds(R"(http_server_active_requests{listener="public"} 1)");
+  holds(R"(http_server_io_faults_total{listener="public"} 1)");
   holds(R"(http_server_connections{listener="public"} 1)");
   holds(R"(http_server_limit_hits_total{listener="public",limit="body_bytes"} 1)");
 }

@@ -177,6 +177,21 @@ TEST_F(router_test, lines_of_a_precondition_are_one_list) {
     EXPECT_EQ(ask(get("/v2/things/7", headers)).body, expected) << headers;
 }
 
+/// One thing has one path, whoever writes it: keys in flight and request ids go by it.
+TEST_F(router_test, an_id_in_the_path_is_written_in_lower_case) {
+  start();
+  const std::string small = "3f0e8c1a-52b7-8e4d-9a61-0c2f7b5d4e10";
+  const std::string capitals = "3F0E8C1A-52B7-8E4D-9A61-0C2F7B5D4E10";
+  auto got = ask(post("/v2/things/" + capitals + "/parts/" + capitals + "/act", ""));
+  EXPECT_NE(got.body.find(R"("path":"/v2/things/)" + small + "/parts/" + small + "/act\""),
+            std::string::npos)
+      << got.body;
+  EXPECT_NE(got.body.find(R"("id":")" + small), std::string::npos) << got.body;
+  EXPECT_EQ(got.body.find(capitals), std::string::npos);
+  EXPECT_NE(ask(get("/v2/things/Rai-Store")).body.find("Rai-Store"), std::string::npos)
+      << "what is no id is left as it is";
+}
+
 TEST_F(router_test, names_the_allowed_methods) {
   start();
   EXPECT_EQ(ask(with_token("PUT /v2/things")).header("allow"), "GET, HEAD, POST, OPTIONS");

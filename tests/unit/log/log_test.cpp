@@ -1,10 +1,11 @@
 #include "runtime/telemetry/log.hpp"
 
+#include "tests/support/scratch_folder.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -18,17 +19,11 @@ using testing::HasSubstr;
 class log_file : public testing::Test {
 protected:
   void SetUp() override {
-    std::string pattern = testing::TempDir() + "rahat-log-XXXXXX";
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    dir_ = pattern;
-    how_.file = (dir_ / "node.log").string();
+    how_.file = scratch_.file("node.log");
     how_.node = "a";
     how_.clock_ns = [] { return std::int64_t{0}; };
   }
-  void TearDown() override {
-    log::stop();
-    std::filesystem::remove_all(dir_);
-  }
+  void TearDown() override { log::stop(); }
 
   std::vector<std::string> lines() const {
     std::ifstream in(how_.file);
@@ -38,7 +33,8 @@ protected:
     return out;
   }
 
-  std::filesystem::path dir_;
+  test::scratch_folder scratch_;
+  const std::filesystem::path& dir_ = scratch_.path();
   log::options how_;
 };
 

@@ -1,4 +1,5 @@
 #include "apps/rahatctl/app.hpp"
+#include "tests/support/scratch_folder.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -20,14 +21,6 @@ const std::string node_id = "5f0c3b1e-8a52-4d0f-9c31-2f6d1a7be001";
 
 class certs : public testing::Test {
 protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "rahatctl-certs-XXXXXX";
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-    dir_ = (folder_ / "certs").string();
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   int run(std::vector<std::string> words) {
     words.insert(words.begin(), {"rahatctl", "certs"});
     std::vector<const char*> argv;
@@ -50,8 +43,9 @@ protected:
     return {std::istreambuf_iterator<char>(in), {}};
   }
 
-  std::filesystem::path folder_;
-  std::string dir_;
+  rahat::test::scratch_folder scratch_;
+  const std::filesystem::path& folder_ = scratch_.path();
+  const std::string dir_ = scratch_.file("certs");
   std::string out_;
   std::string err_;
 };

@@ -85,6 +85,17 @@ TEST(client, a_node_that_is_not_there_is_a_fault_with_advice) {
   EXPECT_THAT(client("file:///etc", "").get("/passwd").fault, HasSubstr("cannot ask"));
 }
 
+TEST(client, gives_up_when_it_is_told_to) {
+  fake_node node;
+  node.on("GET /slow", {200, "{}"});
+  client c(node.url(), "t");
+  bool wanted = false;
+  c.give_up_when([&] { return wanted; });
+  EXPECT_TRUE(c.get("/slow").ok());
+  wanted = true;
+  EXPECT_THAT(c.get("/slow").fault, HasSubstr("given up"));
+}
+
 TEST(client, too_long_an_answer_is_a_fault) {
   fake_node node;
   node.on("GET /big", {200, std::string(max_answer_bytes + 1, 'x')});

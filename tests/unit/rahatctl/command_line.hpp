@@ -1,6 +1,7 @@
 #pragma once
 
 #include "apps/rahatctl/app.hpp"
+#include "tests/support/scratch_folder.hpp"
 
 #include "fake_node.hpp"
 
@@ -19,15 +20,11 @@ namespace rahat::ctl {
 class command_line : public testing::Test {
 protected:
   void SetUp() override {
-    std::string pattern = testing::TempDir() + "rahatctl-XXXXXX";
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    data_ = pattern;
     std::ofstream(data_ / "admin.token") << "the-token\n";
     env_ = {{"RAHAT_INTERNAL_URL", node_.url()},
             {"RAHAT_URL", node_.url()},
             {"RAHAT_NODE_DATA_DIR", data_.string()}};
   }
-  void TearDown() override { std::filesystem::remove_all(data_); }
 
   int run(std::vector<std::string> words) {
     std::vector<const char*> argv{"rahatctl"};
@@ -42,7 +39,8 @@ protected:
   }
 
   fake_node node_;
-  std::filesystem::path data_;
+  test::scratch_folder scratch_;
+  const std::filesystem::path& data_ = scratch_.path();
   rahat::environment env_;
   std::string out_;
   std::string err_;

@@ -1,6 +1,9 @@
+#include "apps/rahatctl/commands.hpp"
+#include "apps/rahatctl/context.hpp"
 #include "command_line.hpp"
 
 #include <gmock/gmock.h>
+#include <CLI/CLI.hpp>
 
 using namespace rahat::ctl;
 using testing::AllOf;
@@ -44,16 +47,49 @@ TEST_F(rahatctl, audit_verify_names_the_first_bad_row) {
 }
 
 TEST_F(rahatctl, books_fail_unless_the_imbalance_is_zero) {
-  node_.on("GET /internal/v1/books", {200, R"({"imbalance_minor":0,"owners_checked":4})"});
+  node_.on("GET /internal/v1/books",
+           {200, R"({"imbalance_minor":0,"owners_checked":4,"complete":true})"});
   EXPECT_EQ(run({"books"}), 0) << err_;
   EXPECT_THAT(out_, AllOf(HasSubstr("are balanced"), HasSubstr("owners_checked:  4")));
-  node_.on("GET /internal/v1/books", {200, R"({"imbalance_minor":-1,"owners_checked":4})"});
+  const std::string off = R"({"imbalance_minor":-1,"owners_checked":4,"complete":true})";
+  node_.on("GET /internal/v1/books", {200, off});
   EXPECT_EQ(run({"books"}), 1);
   EXPECT_THAT(out_, HasSubstr("NOT BALANCED"));
   EXPECT_EQ(run({"books", "--json"}), 1);
-  EXPECT_EQ(out_, "{\"imbalance_minor\":-1,\"owners_checked\":4}\n");
-  node_.on("GET /internal/v1/books", {200, R"({"owners_checked":4})"});
+  EXPECT_EQ(out_, off + "\n");
+  node_.on("GET /internal/v1/books", {200, R"({"owners_checked":4,"complete":true})"});
   EXPECT_EQ(run({"books"}), 1) << "an answer without an imbalance must not pass for balanced";
+  node_.on("GET /internal/v1/books", {200, R"({"imbalance_minor":0})"});
+  EXPECT_EQ(run({"books"}), 1) << "nor one that does not say whether it is complete";
+}
+
+/// A node far behind its journal has compared nothing yet, and says 0.
+TEST_F(rahatctl, books_are_asked_for_again_until_they_are_complete) {
+  const fake_node::reply behind{200, R"({"imbalance_minor":0,"complete":false})"};
+  const std::string whole = R"({"imbalance_minor":0,"complete":true,"owners_checked":7})";
+  node_.on("GET /internal/v1/books", {behind, behind, {200, whole}});
+  EXPECT_EQ(run({"books"}), 0) << err_;
+  EXPECT_THAT(out_, AllOf(HasSubstr("are balanced"), HasSubstr("owners_checked:  7")));
+  EXPECT_EQ(node_.requests().size(), 3u);
+  node_.on("GET /internal/v1/books", {behind, {200, whole}});
+  EXPECT_EQ(run({"books", "--json"}), 0);
+  EXPECT_EQ(out_, whole + "\n") << "the last answer alone";
+
+  node_.on("GET /internal/v1/books", behind);
+  EXPECT_EQ(run({"books", "--timeout", "1"}), 1);
+  EXPECT_THAT(err_, HasSubstr("not known yet"));
+  EXPECT_THAT(out_, Not(HasSubstr("balanced")));
+  node_.on("GET /internal/v1/books",
+           {behind, {503, R"({"title":"No","detail":"the database is away"})"}});
+  EXPECT_EQ(run({"books"}), 1);
+  EXPECT_THAT(err_, HasSubstr("the database is away"));
+}
+
+TEST_F(rahatctl, books_are_counted_anew_on_demand) {
+  node_.on("GET /internal/v1/books?recount=true",
+           {200, R"({"imbalance_minor":0,"complete":true,"transfers":9})"});
+  EXPECT_EQ(run({"books", "--recount"}), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("counted anew: the books are balanced"));
 }
 
 TEST_F(rahatctl, a_new_token_alone_goes_to_standard_output) {
@@ -64,6 +100,22 @@ TEST_F(rahatctl, a_new_token_alone_goes_to_standard_output) {
   EXPECT_EQ(run({"token", "create", "--user", "asha", "--role", "king"}), 2);
   EXPECT_EQ(run({"token", "create", "--user", "", "--role", "maker"}), 2);
   EXPECT_EQ(run({"token", "create", "--role", "maker"}), 2);
+}
+
+TEST_F(rahatctl, tokens_are_listed_and_revoked) {
+  const std::string row = R"({"id":"3f9a","user":"asha","role":"maker","revoked_at":null})";
+  node_.on("GET /internal/v1/tokens", {200, R"({"tokens":[)" + row + R"(],"next":"c"})"});
+  node_.on("GET /internal/v1/tokens?cursor=c", {200, R"({"tokens":[],"next":null})"});
+  EXPECT_EQ(run({"token", "list"}), 0) << err_;
+  EXPECT_THAT(out_, AllOf(HasSubstr("3f9a  asha  maker"), HasSubstr("revoked_at")));
+  EXPECT_EQ(run({"token", "list", "--json"}), 0);
+  EXPECT_EQ(out_, R"({"tokens":[)" + row + "]}\n");
+
+  node_.on("POST /internal/v1/tokens/3f9a/revoke", {200, R"({"id":"3f9a","user":"asha"})"});
+  EXPECT_EQ(run({"token", "revoke", "3f9a"}), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("3f9a of asha is revoked"));
+  for (auto bad : {"", "3f9a/x", "../x", "asha"})
+    EXPECT_EQ(run({"token", "revoke", bad}), 2) << bad;
 }
 
 TEST_F(rahatctl, actors_are_a_table) {
@@ -83,6 +135,22 @@ TEST_F(rahatctl, parked_entities_are_listed_and_released) {
   EXPECT_EQ(run({"parked", "release", "batch/1"}), 0) << err_;
   for (auto bad : {"batch", "batch/", "/1", "a/b/c", "a/b?x", "../../x"})
     EXPECT_EQ(run({"parked", "release", bad}), 2) << bad;
+}
+
+TEST_F(rahatctl, parked_entities_are_listed_over_all_pages) {
+  node_.on("GET /internal/v1/parked", {200, R"({"parked":[{"entity":"batch/1"}],"next":"1 &/7"})"});
+  node_.on("GET /internal/v1/parked?cursor=1%20%26%2F7",
+           {200, R"({"parked":[{"entity":"batch/2"}],"next":9})"});
+  node_.on("GET /internal/v1/parked?cursor=9",
+           {200, R"({"parked":[{"entity":"batch/3"}],"next":null})"});
+  EXPECT_EQ(run({"parked", "list"}), 0) << err_;
+  EXPECT_EQ(out_, "entity\nbatch/1\nbatch/2\nbatch/3\n");
+  EXPECT_EQ(run({"parked", "list", "--json"}), 0);
+  EXPECT_EQ(out_, R"({"parked":[{"entity":"batch/1"},{"entity":"batch/2"},{"entity":"batch/3"}]})"
+                  "\n");
+  node_.on("GET /internal/v1/parked?cursor=9", {200, R"({"parked":[],"next":9})"});
+  EXPECT_EQ(run({"parked", "list"}), 1) << "it would never end";
+  EXPECT_THAT(err_, HasSubstr("leads back"));
 }
 
 TEST_F(rahatctl, doctor_fails_when_a_check_does) {
@@ -119,26 +187,40 @@ TEST_F(rahatctl, the_token_is_looked_for_in_order) {
 }
 
 TEST_F(rahatctl, every_command_explains_itself_with_examples) {
-  for (std::vector<std::string> words : {std::vector<std::string>{"health"},
-                                         {"token", "create"},
-                                         {"audit", "verify"},
-                                         {"books"},
-                                         {"actors"},
-                                         {"parked", "list"},
-                                         {"parked", "release"},
-                                         {"doctor"},
-                                         {"cluster", "status"},
-                                         {"cluster", "drain"},
-                                         {"cluster", "finish-upgrade"}}) {
-    auto name = testing::PrintToString(words);
-    auto call = words;
+  std::vector<std::vector<std::string>> calls;
+  std::vector<std::string> words;
+  std::function<void(const CLI::App*)> walk = [&](const CLI::App* app) {
+    calls.push_back(words);
+    for (auto* command : app->get_subcommands([](const CLI::App*) { return true; })) {
+      words.push_back(command->get_name());
+      walk(command);
+      words.pop_back();
+    }
+  };
+  std::ostringstream unused;
+  context ctx{env_, unused, unused};
+  CLI::App app;
+  add_all(app, ctx);
+  walk(&app);
+  EXPECT_GE(calls.size(), 20u);
+  for (auto call : calls) {
+    auto name = testing::PrintToString(call);
     call.push_back("--help");
     EXPECT_EQ(run(call), 0) << name;
     EXPECT_THAT(out_, HasSubstr("Examples:")) << name;
   }
   EXPECT_EQ(run({"--help"}), 0);
-  EXPECT_THAT(out_, AllOf(HasSubstr("--internal-url"), HasSubstr("Exit codes")));
+  EXPECT_THAT(out_, AllOf(HasSubstr("--internal-url"), HasSubstr("Exit codes"), HasSubstr("130")));
   EXPECT_THAT(node_.requests(), IsEmpty());
+}
+
+TEST_F(rahatctl, a_demo_of_no_household_is_told_what_to_do) {
+  for (auto lines : {"0", "1000001", "many", "5x"}) {
+    EXPECT_EQ(run({"demo", "--rahatd", "r", "--examples", "e", "--lines", lines}), 2) << lines;
+    EXPECT_THAT(err_, AllOf(HasSubstr("--lines"), HasSubstr("1 to 1000000"))) << lines;
+  }
+  EXPECT_EQ(run({"demo", "--rahatd", "r", "--examples", "/does/not/exist"}), 1);
+  EXPECT_THAT(err_, HasSubstr("cannot read /does/not/exist"));
 }
 
 TEST_F(rahatctl, wrong_usage_is_two) {

@@ -1,11 +1,19 @@
 #include "fakes.hpp"
 
+#include "actors/settlement/settlement.pb.h"
+#include "gateways/rest/presenters.hpp"
 #include "gateways/rest/view_fields.hpp"
 
 #include <gtest/gtest.h>
 #include <algorithm>
 
 namespace rahat::test {
+
+namespace {
+
+constexpr std::size_t most_pages = 1'000;
+
+} // namespace
 
 void fake_entities::ask(rahat::request r, reply_callback done) {
   asked.push_back(r);
@@ -213,9 +221,59 @@ http::response rest_test_bed::stream(const call& what, std::size_t piece, bool c
 void rest_test_bed::run_delayed() {
   auto now = std::exchange(delayed, {});
   for (auto& then : now) {
-    time.at += std::chrono::milliseconds(100);
+    time.pass(std::chrono::milliseconds(100));
     then();
   }
+}
+
+std::vector<std::vector<std::int64_t>> rest_test_bed::pages(const std::string& path,
+                                                            const std::string& name) {
+  std::vector<std::vector<std::int64_t>> out;
+  const auto mark = '"' + name + "\":";
+  std::string cursor;
+  while (out.size() < most_pages) {
+    auto r = get(path + (cursor.empty() ? "" : "&cursor=" + cursor));
+    EXPECT_EQ(r.status, 200u) << r.body;
+    auto& page = out.emplace_back();
+    for (auto at = r.body.find(mark); at != std::string::npos; at = r.body.find(mark, at + 1))
+      page.push_back(std::stoll(r.body.substr(at + mark.size())));
+    cursor = rest::view_fields(r.body).text("next");
+    if (cursor.empty())
+      return out;
+  }
+  ADD_FAILURE() << path << " never ends";
+  return out;
+}
+
+std::vector<std::int64_t> joined(const std::vector<std::vector<std::int64_t>>& pages) {
+  std::vector<std::int64_t> out;
+  for (auto& page : pages)
+    out.insert(out.end(), page.begin(), page.end());
+  return out;
+}
+
+void rest_test_bed::show_settlement(const uuid& id, std::uint32_t from_no, std::uint32_t to_no) {
+  pb::SettlementState s;
+  s.set_status(pb::SETTLEMENT_REQUESTED);
+  s.mutable_details()->set_vendor(id_of("vendor").raw());
+  s.mutable_details()->set_project(id_of("project").raw());
+  s.set_currency("NPR");
+  s.mutable_quote()->set_from_no(from_no);
+  s.mutable_quote()->set_to_no(to_no);
+  entities.show({"settlement", id}, rest::view_of(s, {"settlement", id}, 1));
+}
+
+void rest_test_bed::give_receipts(int count) {
+  queries.on_list = [count](const list_query& q) {
+    page out;
+    auto no = q.cursor.empty() ? count : std::stoi(q.cursor);
+    for (; no > 0 && out.items.size() < q.limit; --no)
+      out.items.push_back(R"({"no":)" + std::to_string(no) + R"(,"currency":")" +
+                          (no % 3 ? "NPR" : "USD") + "\"}");
+    if (no > 0)
+      out.next = std::to_string(no);
+    return out;
+  };
 }
 
 std::string header(const http::response& r, const std::string& name) {

@@ -2,6 +2,7 @@
 
 #include "gateways/http/router.hpp"
 #include "gateways/rest/routes.hpp"
+#include "persistence/memory/hand_clock.hpp"
 
 #include <deque>
 #include <functional>
@@ -14,16 +15,6 @@
 
 /// Stand-ins for everything behind the resources, and a caller in front of them.
 namespace rahat::test {
-
-class fixed_clock final : public clock {
-public:
-  std::int64_t wall_us = 1'795'219'200'000'000; // 2026-11-21T00:00:00Z
-  std::chrono::steady_clock::time_point at{std::chrono::seconds(1000)};
-
-  std::int64_t now_us() const override { return wall_us; }
-  std::chrono::steady_clock::time_point steady() const override { return at; }
-  std::int64_t boot_us() const override { return 0; }
-};
 
 /// Entities that answer what a test told them to, at once unless `hold` is set.
 class fake_entities final : public rahat::entities {
@@ -96,12 +87,21 @@ public:
   /// Streams a body in pieces of `piece` bytes; `complete` false breaks it off at its end.
   http::response stream(const call& what, std::size_t piece = 64 * 1024, bool complete = true);
 
+  /// The numbers called `name` on each page of a list, to its end. The path has a query already.
+  std::vector<std::vector<std::int64_t>> pages(const std::string& path, const std::string& name);
+
+  /// A settlement that was requested: its quote covers these of its vendor's receipts.
+  void show_settlement(const uuid& id, std::uint32_t from_no, std::uint32_t to_no);
+
+  /// Its vendor has receipts 1 to `count`; every third is in another currency.
+  void give_receipts(int count);
+
   /// Runs what was put off with rest_context::after.
   void run_delayed();
 
   fake_entities entities;
   fake_queries queries;
-  fixed_clock time;
+  hand_clock time{1'795'219'200'000'000}; // 2026-11-21T00:00:00Z
   system_random dice;
   sealer trust;
   std::deque<std::function<void()>> delayed;
@@ -122,5 +122,7 @@ std::string problem_code(const http::response& r);
 std::string problem_field(const http::response& r);
 
 uuid id_of(const std::string& name);
+
+std::vector<std::int64_t> joined(const std::vector<std::vector<std::int64_t>>& pages);
 
 } // namespace rahat::test

@@ -1,11 +1,9 @@
 // Lists of any length and any page: each item once, in order, and no page but the only one is
 // empty.
 #include "actors/disbursement/disbursement.pb.h"
-#include "actors/settlement/settlement.pb.h"
 #include "fakes.hpp"
 #include "gateways/rest/household.hpp"
 #include "gateways/rest/presenters.hpp"
-#include "gateways/rest/view_fields.hpp"
 
 #include <gtest/gtest.h>
 
@@ -17,32 +15,6 @@ namespace {
 class paging : public testing::Test {
 protected:
   rest_test_bed bed;
-
-  /// The values of the field `name` on each page, to the end.
-  std::vector<std::vector<std::int64_t>> pages(const std::string& path, const std::string& name) {
-    std::vector<std::vector<std::int64_t>> out;
-    const auto mark = '"' + name + "\":";
-    std::string cursor;
-    while (out.size() < 1'000) {
-      auto r = bed.get(path + (cursor.empty() ? "" : "&cursor=" + cursor));
-      EXPECT_EQ(r.status, 200u) << r.body;
-      auto& page = out.emplace_back();
-      for (auto at = r.body.find(mark); at != std::string::npos; at = r.body.find(mark, at + 1))
-        page.push_back(std::stoll(r.body.substr(at + mark.size())));
-      cursor = rest::view_fields(r.body).text("next");
-      if (cursor.empty())
-        return out;
-    }
-    ADD_FAILURE() << path << " never ends";
-    return out;
-  }
-
-  static std::vector<std::int64_t> joined(const std::vector<std::vector<std::int64_t>>& pages) {
-    std::vector<std::int64_t> out;
-    for (auto& page : pages)
-      out.insert(out.end(), page.begin(), page.end());
-    return out;
-  }
 
   static void expect_none_empty(const std::vector<std::vector<std::int64_t>>& pages,
                                 const std::string& what) {
@@ -61,8 +33,8 @@ TEST_F(paging, of_lines) {
   for (std::uint32_t count = 0; count <= 13; ++count) {
     for (auto limit : {1, 2, 3, 5, 12, 13, 14, 200}) {
       auto what = std::to_string(count) + " by " + std::to_string(limit);
-      auto found =
-          pages("/v2/disbursements/" + id.str() + "/lines?limit=" + std::to_string(limit), "no");
+      auto found = bed.pages(
+          "/v2/disbursements/" + id.str() + "/lines?limit=" + std::to_string(limit), "no");
       expect_none_empty(found, what);
       for (auto& page : found)
         EXPECT_LE(page.size(), static_cast<std::size_t>(limit)) << what;
@@ -86,7 +58,7 @@ TEST_F(paging, of_errors_which_keeps_a_row_whole) {
     for (auto limit : {1, 10, 11, 40, 200}) {
       auto what = std::to_string(row) + " rows by " + std::to_string(limit);
       auto found =
-          pages("/v2/uploads/" + id.str() + "/errors?limit=" + std::to_string(limit), "row");
+          bed.pages("/v2/uploads/" + id.str() + "/errors?limit=" + std::to_string(limit), "row");
       expect_none_empty(found, what);
       auto all = joined(found);
       ASSERT_EQ(all.size(), errors.size()) << what;
@@ -103,33 +75,17 @@ TEST_F(paging, of_errors_which_keeps_a_row_whole) {
 
 TEST_F(paging, of_a_statement) {
   const auto id = id_of("settlement");
-  pb::SettlementState s;
-  s.set_status(pb::SETTLEMENT_REQUESTED);
-  s.mutable_details()->set_vendor(id_of("vendor").raw());
-  s.mutable_details()->set_project(id_of("project").raw());
-  s.set_currency("NPR");
-  s.mutable_quote()->set_from_no(5);
-  s.mutable_quote()->set_to_no(16);
-  bed.entities.show({"settlement", id}, rest::view_of(s, {"settlement", id}, 1));
+  bed.show_settlement(id, 5, 16);
   for (int count = 1; count <= 24; ++count) {
-    bed.queries.on_list = [count](const list_query& q) {
-      page out;
-      auto no = q.cursor.empty() ? count : std::stoi(q.cursor);
-      for (; no > 0 && out.items.size() < q.limit; --no)
-        out.items.push_back(R"({"no":)" + std::to_string(no) + R"(,"currency":")" +
-                            (no % 3 ? "NPR" : "USD") + "\"}");
-      if (no > 0)
-        out.next = std::to_string(no);
-      return out;
-    };
+    bed.give_receipts(count);
     std::vector<std::int64_t> wanted;
     for (int no = std::min(count, 16); no >= 5; --no)
       if (no % 3 != 0)
         wanted.push_back(no);
     for (auto limit : {1, 2, 3, 4, 8, 9, 200}) {
       auto what = std::to_string(count) + " receipts by " + std::to_string(limit);
-      auto found =
-          pages("/v2/settlements/" + id.str() + "/statement?limit=" + std::to_string(limit), "no");
+      auto found = bed.pages(
+          "/v2/settlements/" + id.str() + "/statement?limit=" + std::to_string(limit), "no");
       expect_none_empty(found, what);
       EXPECT_EQ(joined(found), wanted) << what;
     }

@@ -236,6 +236,7 @@ TEST_F(presenters, the_table_makes_an_openapi_document) {
                     "/v2/settlements/{id}/request",
                     "/v2/settlements/{id}/approve",
                     "/v2/settlements/{id}/pay",
+                    "/v2/settlements/{id}/withdraw",
                     "/v2/settlements/{id}/statement"})
     EXPECT_TRUE(paths.contains(path)) << path;
 }

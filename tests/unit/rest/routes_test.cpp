@@ -374,6 +374,7 @@ TEST_F(routes, roles) {
            {s + "/request", "m"},
            {s + "/approve", "c"},
            {s + "/pay", "m"},
+           {s + "/withdraw", "mc"},
        }) {
     for (std::string role : {"maker", "checker", "operator", "reader", "admin"}) {
       rest_test_bed::call c{"POST", path, "", role};

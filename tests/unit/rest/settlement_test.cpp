@@ -24,46 +24,8 @@ protected:
     return c;
   }
 
-  void show(std::uint32_t from, std::uint32_t to) {
-    pb::SettlementState s;
-    s.set_status(pb::SETTLEMENT_REQUESTED);
-    s.mutable_details()->set_vendor(id_of("vendor").raw());
-    s.mutable_details()->set_project(id_of("project").raw());
-    s.set_currency("NPR");
-    s.mutable_quote()->set_from_no(from);
-    s.mutable_quote()->set_to_no(to);
-    bed.entities.show({"settlement", id}, rest::view_of(s, {"settlement", id}, 1));
-  }
-
-  /// The vendor has receipts 1 to `count`; every third in another currency.
-  void receipts(int count) {
-    bed.queries.on_list = [count](const list_query& q) {
-      page out;
-      auto no = q.cursor.empty() ? count : std::stoi(q.cursor);
-      for (; no > 0 && out.items.size() < q.limit; --no)
-        out.items.push_back(R"({"no":)" + std::to_string(no) + R"(,"currency":")" +
-                            (no % 3 ? "NPR" : "USD") + "\"}");
-      if (no > 0)
-        out.next = std::to_string(no);
-      return out;
-    };
-  }
-
   std::vector<std::int64_t> statement(const std::string& query) {
-    std::vector<std::int64_t> seen;
-    std::string cursor;
-    for (int pages = 0; pages < 1000; ++pages) {
-      auto r = bed.get(path + "/statement?" + query + (cursor.empty() ? "" : "&cursor=" + cursor));
-      EXPECT_EQ(r.status, 200u) << r.body;
-      for (auto at = r.body.find("\"no\":"); at != std::string::npos;
-           at = r.body.find("\"no\":", at + 1))
-        seen.push_back(std::stoll(r.body.substr(at + 5)));
-      cursor = rest::view_fields(r.body).text("next");
-      if (cursor.empty())
-        return seen;
-    }
-    ADD_FAILURE() << "the statement never ends";
-    return seen;
+    return joined(bed.pages(path + "/statement?" + query, "no"));
   }
 };
 
@@ -79,12 +41,14 @@ TEST_F(settlements, are_led_from_open_to_paid) {
   EXPECT_EQ(last().approve().note(), "seen");
   bed.post(path + "/pay", "");
   EXPECT_TRUE(last().has_pay());
+  bed.post(path + "/withdraw", R"({"reason":"a receipt is disputed"})");
+  EXPECT_EQ(last().withdraw().reason(), "a receipt is disputed");
   EXPECT_EQ(problem_field(bed.post("/v2/settlements", R"({"vendor_id":"x"})")), "vendor_id");
 }
 
 TEST_F(settlements, a_statement_holds_exactly_the_receipts_that_are_paid_for) {
-  receipts(40);
-  show(10, 20);
+  bed.give_receipts(40);
+  bed.show_settlement(id, 10, 20);
   std::vector<std::int64_t> expected = {20, 19, 17, 16, 14, 13, 11, 10};
   for (auto query : {"limit=200", "limit=1", "limit=3", "limit=8"})
     EXPECT_EQ(statement(query), expected) << query;
@@ -95,8 +59,8 @@ TEST_F(settlements, a_statement_holds_exactly_the_receipts_that_are_paid_for) {
 }
 
 TEST_F(settlements, one_request_looks_through_a_bounded_number_of_pages) {
-  receipts(5'000);
-  show(1, 10);
+  bed.give_receipts(5'000);
+  bed.show_settlement(id, 1, 10);
   auto before = bed.queries.listed.size();
   auto r = bed.get(path + "/statement?limit=50");
   EXPECT_EQ(bed.queries.listed.size() - before,
@@ -106,8 +70,8 @@ TEST_F(settlements, one_request_looks_through_a_bounded_number_of_pages) {
 }
 
 TEST_F(settlements, nothing_requested_is_an_empty_statement) {
-  receipts(40);
-  show(0, 0);
+  bed.give_receipts(40);
+  bed.show_settlement(id, 0, 0);
   EXPECT_EQ(bed.get(path + "/statement").body, R"({"items":[],"next":null})");
   EXPECT_TRUE(bed.queries.listed.empty());
 }

@@ -172,6 +172,28 @@ TEST_F(upload_flow, a_file_that_breaks_is_abandoned_whole) {
   EXPECT_EQ(again.body, r.body);
 }
 
+TEST_F(upload_flow, a_stage_that_is_refused_abandons_the_upload) {
+  entity.fault = [](const pb::UploadCommand& c) -> std::optional<error> {
+    if (c.has_stage() && c.stage().chunk() == 1)
+      return error{errc::limit_exceeded, "that is too many rows", {}};
+    return std::nullopt;
+  };
+  auto r = bed.stream(file(csv_of(5'000)));
+  EXPECT_EQ(problem_code(r), "limit_exceeded") << r.body;
+  EXPECT_EQ(entity.status, "abandoned") << "and not `receiving` for an hour";
+  EXPECT_EQ(entity.reason, "that is too many rows");
+}
+
+TEST_F(upload_flow, a_stage_of_another_file_does_not_abandon_the_first_one) {
+  auto whole = csv_of(5'000);
+  EXPECT_EQ(bed.stream(file(whole.substr(0, whole.size() / 2)), 4'096, false).status, 400u);
+  ASSERT_EQ(entity.status, "receiving");
+  auto other = bed.stream(file(csv_of(5'000, "Bina")));
+  EXPECT_EQ(problem_code(other), "idempotency_key_reused") << other.body;
+  EXPECT_EQ(entity.status, "receiving");
+  EXPECT_EQ(bed.stream(file(whole)).status, 202u);
+}
+
 TEST_F(upload_flow, a_file_that_breaks_early_creates_nothing) {
   for (auto& body : {"", "name\nx\n", "external_ref,external_ref\n1,2\n", "external_ref\n"}) {
     auto r = bed.stream(file(body));

@@ -112,6 +112,25 @@ TEST(router, an_answer_that_finds_no_room_becomes_unavailable) {
   EXPECT_EQ(a->code(), "unavailable") << "the stored reply is found by the retry";
 }
 
+TEST(router, a_command_that_no_link_carries_is_refused_for_good) {
+  router_scene s;
+  s.owned_by(2, 1);
+  auto a = s.ask(1, transport::max_frame_bytes);
+  ASSERT_EQ(a->code(), "body_too_large") << "at once, and not as one that may be tried again";
+  EXPECT_FALSE(is_retryable(std::get<error>(*a->reply).code));
+  EXPECT_NE(std::get<error>(*a->reply).message.find("4 MiB"), std::string::npos);
+  EXPECT_EQ(s[1].way->waiting() + s[1].way->under_way(), 0U);
+  auto b = s.ask(1, transport::max_frame_bytes - 1'000);
+  s.run(10ms);
+  ASSERT_EQ(s[2].here.questions.size(), 1U) << "its credit is back";
+  s[2].here.reply("done");
+  s.run(10ms);
+  EXPECT_EQ(b->body(), "done");
+  s.owned_by(1, 2);
+  auto here = s.ask(1, transport::max_frame_bytes);
+  EXPECT_EQ(here->code(), "none") << "where it is served it goes";
+}
+
 TEST(router, an_answer_that_is_too_large_says_so) {
   router_scene s;
   s.owned_by(2, 1);

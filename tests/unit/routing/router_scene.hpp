@@ -70,7 +70,10 @@ public:
     uuid id;
     fake_entities here;
     cluster::shard_map owners;
-    cluster::router_probe probe;
+    struct counting final : cluster::router_probe {
+      void call_again(std::string_view) override { ++again; }
+      int again = 0;
+    } probe;
     std::vector<std::pair<std::chrono::steady_clock::time_point, std::function<void()>>> delays;
     std::vector<std::pair<shard_id, std::int64_t>> released;
     int read_soon = 0;

@@ -106,6 +106,39 @@ TEST(router, numbers_of_a_later_process_are_others) {
   EXPECT_THAT(numbers, SizeIs(4));
 }
 
+TEST(router, a_shard_that_changes_its_owner_wakes_its_own_calls_only) {
+  router_scene s;
+  auto a = s.ask(1); // nobody's
+  const auto first = shard_of(s.target);
+  for (std::uint8_t n = 2; shard_of(s.target) == first; ++n)
+    s.target.id.bytes[15] = n;
+  auto b = s.ask(1);
+  s.run(400ms); // both ask again after 160 ms only
+  const auto again = s[1].probe.again;
+  s[2].here.open = true;
+  s[1].owners.rows_read({{first, {s[2].id, 1}}});
+  s[1].way->owners_changed();
+  s.links.pump();
+  EXPECT_EQ(s[2].here.questions.size(), 1U);
+  EXPECT_EQ(s[1].probe.again, again) << "the other one was left where it waits";
+  EXPECT_EQ(s[1].way->waiting(), 1U);
+}
+
+TEST(router, a_link_that_comes_wakes_the_calls_for_that_peer_only) {
+  router_scene s{3};
+  s.part(1, 2);
+  s.part(1, 3);
+  s.owned_by(2, 1);
+  auto a = s.ask(1);
+  s.run(400ms);
+  const auto again = s[1].probe.again;
+  s.join(1, 3);
+  EXPECT_EQ(s[1].probe.again, again);
+  s.join(1, 2);
+  s.links.pump();
+  EXPECT_EQ(s[2].here.questions.size(), 1U);
+}
+
 TEST(router, a_moved_call_finds_its_new_owner) {
   router_scene s{3};
   s.owned_by(3, 2);

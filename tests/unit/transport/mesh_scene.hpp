@@ -26,10 +26,12 @@ public:
     ++(was_up ? ended_up : ended_before)[std::string(why)];
   }
   void stranger_heard(std::size_t n) override { strangers += n; }
+  void call_threw(std::string_view) override { ++threw; }
 
   std::map<std::string, int> ended_up;
   std::map<std::string, int> ended_before;
   std::atomic<std::size_t> strangers{0};
+  std::atomic<int> threw{0};
 
 private:
   std::mutex mutex_;

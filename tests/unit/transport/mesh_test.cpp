@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <stdexcept>
+
 using namespace rahat;
 using namespace rahat::test;
 using namespace std::chrono_literals;
@@ -77,6 +79,27 @@ TEST(mesh, a_cut_of_one_way_is_out_of_reach_for_both) {
   s.net.cut_one_way("node1", "node2");
   EXPECT_TRUE(
       s.runs_until([&] { return !s[1].reaches(s[2].id) && !s[2].reaches(s[1].id); }, 2'600ms));
+}
+
+TEST(mesh, goes_on_when_a_listener_throws) {
+  mesh_scene s{2};
+  s.tell_view();
+  ASSERT_TRUE(s.runs_until([&] { return s.full_mesh(); }, 1s));
+  s[2].on_frame = [](auto&) { throw std::runtime_error("a bug of the listener"); };
+  for (std::uint64_t n = 1; n <= 3; ++n)
+    ASSERT_TRUE(s[1].tell(s[2].id, n, 300'000)) << "in pieces, which are confirmed";
+  s.run(500ms);
+  EXPECT_THAT(s[2].heard[s[1].id.node], ElementsAre(1, 2, 3));
+  EXPECT_EQ(s[2].probe.threw, 3);
+  EXPECT_EQ(s[1].links->peers().at(0).unconfirmed, 0U);
+  s[2].on_frame = nullptr;
+  s[2].links->on_reading([](auto&, bool) { throw std::runtime_error("another one"); });
+  s.run(2s);
+  EXPECT_GT(s[2].probe.threw, 3);
+  ASSERT_TRUE(s[1].tell(s[2].id, 4));
+  s.run(100ms);
+  EXPECT_THAT(s[2].heard[s[1].id.node], ElementsAre(1, 2, 3, 4));
+  EXPECT_TRUE(s.full_mesh());
 }
 
 TEST(mesh, what_was_on_its_way_when_a_link_ended_never_comes) {

@@ -1,8 +1,9 @@
 #include "runtime/trust/master_key.hpp"
 
+#include "tests/support/scratch_folder.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <filesystem>
 #include <fstream>
@@ -11,20 +12,6 @@ using namespace rahat;
 using testing::HasSubstr;
 
 namespace {
-
-class scratch_folder {
-public:
-  scratch_folder() {
-    char name[] = "/tmp/rahat-trust-XXXXXX";
-    path_ = ::mkdtemp(name);
-  }
-  ~scratch_folder() { std::filesystem::remove_all(path_); }
-  std::string file(const std::string& name) const { return path_ + "/" + name; }
-  const std::string& path() const { return path_; }
-
-private:
-  std::string path_;
-};
 
 std::string message_of(const master_key_result& r) {
   auto* e = std::get_if<error>(&r);
@@ -37,7 +24,7 @@ void write_file(const std::string& path, const std::string& text, mode_t mode) {
 }
 
 TEST(master_key, is_made_once_private_and_whole) {
-  scratch_folder folder;
+  test::scratch_folder folder;
   system_random dice;
   auto path = folder.file("master.key");
   auto first = load_master_key(path, true, dice);
@@ -53,7 +40,7 @@ TEST(master_key, is_made_once_private_and_whole) {
 }
 
 TEST(master_key, a_missing_file_is_an_error_unless_it_may_be_made) {
-  scratch_folder folder;
+  test::scratch_folder folder;
   system_random dice;
   EXPECT_THAT(message_of(load_master_key(folder.file("none"), false, dice)),
               HasSubstr("cannot open"));
@@ -61,14 +48,14 @@ TEST(master_key, a_missing_file_is_an_error_unless_it_may_be_made) {
 }
 
 TEST(master_key, a_file_that_others_can_read_is_refused) {
-  scratch_folder folder;
+  test::scratch_folder folder;
   system_random dice;
   write_file(folder.file("key"), std::string(64, 'a'), 0640);
   EXPECT_THAT(message_of(load_master_key(folder.file("key"), true, dice)), HasSubstr("chmod 600"));
 }
 
 TEST(master_key, a_broken_file_is_refused_and_kept) {
-  scratch_folder folder;
+  test::scratch_folder folder;
   system_random dice;
   write_file(folder.file("key"), "hello\n", 0600);
   EXPECT_THAT(message_of(load_master_key(folder.file("key"), true, dice)),

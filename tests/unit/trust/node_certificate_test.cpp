@@ -1,5 +1,7 @@
 #include "runtime/trust/node_certificate.hpp"
 
+#include "tests/support/scratch_folder.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <openssl/err.h>
@@ -31,18 +33,11 @@ certificate_facts facts_of(const key_pair& pair) {
 
 class node_certificate : public testing::Test {
 protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "rahat-certificates-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   key_pair authority(int days = authority_days, key_kind kind = key_kind::p256) {
     return std::get<key_pair>(make_authority("test authority", {days, new_year_us, kind}, dice_));
   }
   key_pair_files files(const std::string& name) const {
-    return {(folder_ / (name + ".pem")).string(), (folder_ / (name + ".key")).string()};
+    return {folder_.file(name + ".pem"), folder_.file(name + ".key")};
   }
   static std::string text_of(const std::string& path) {
     std::ifstream in(path);
@@ -50,7 +45,7 @@ protected:
   }
 
   system_random dice_;
-  std::filesystem::path folder_;
+  test::scratch_folder folder_;
 };
 
 TEST_F(node_certificate, of_an_authority_says_what_it_is) {
@@ -135,7 +130,7 @@ TEST_F(node_certificate, is_written_once_with_a_private_key) {
   EXPECT_EQ(text_of(files("ca").key), second.key);
   ASSERT_EQ(::stat(files("ca").key.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600u);
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 2)
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.path()), {}), 2)
       << "no draft is left behind";
 }
 

@@ -1,5 +1,6 @@
 #include "runtime/trust/node_proof.hpp"
 
+#include "persistence/memory/hand_clock.hpp"
 #include "runtime/trust/openssl_handles.hpp"
 
 #include <gmock/gmock.h>
@@ -16,24 +17,15 @@ constexpr std::int64_t day_us = 86'400'000'000;
 const uuid node_a = *uuid::parse("a0000000-0000-4000-8000-00000000000a");
 const uuid node_b = *uuid::parse("b0000000-0000-4000-8000-00000000000b");
 
-class fixed_clock final : public rahat::clock {
-public:
-  std::int64_t now_us() const override { return now_us_; }
-  std::chrono::steady_clock::time_point steady() const override { return {}; }
-  std::int64_t boot_us() const override { return now_us_; }
-
-  std::int64_t now_us_ = 1'767'225'600'000'000; // 2026-01-01T00:00:00Z
-};
-
 class proofs : public testing::TestWithParam<key_kind> {
 protected:
   key_pair authority() {
     return std::get<key_pair>(
-        make_authority("test authority", {authority_days, time_.now_us_, GetParam()}, dice_));
+        make_authority("test authority", {authority_days, time_.now_us(), GetParam()}, dice_));
   }
   key_pair certificate_of(const uuid& node, const key_pair& root) {
     return std::get<key_pair>(make_node_certificate(
-        root, node, {node_certificate_days, time_.now_us_, GetParam()}, dice_));
+        root, node, {node_certificate_days, time_.now_us(), GetParam()}, dice_));
   }
   static proof_signer signer(const key_pair& pair) {
     return std::get<proof_signer>(proof_signer::make(pair));
@@ -50,7 +42,7 @@ protected:
             make_proof_nonce(dice_)};
   }
 
-  fixed_clock time_;
+  hand_clock time_;
   system_random dice_;
   key_pair root_ = authority();
   key_pair a_ = certificate_of(node_a, root_);
@@ -145,12 +137,11 @@ TEST_P(proofs, end_with_the_certificate) {
   auto said = a_to_b();
   auto proof = signer(a_).sign(said);
   auto judge = verifier();
-  auto made = time_.now_us_;
-  time_.now_us_ = made + (node_certificate_days - 1) * day_us;
+  time_.advance_us((node_certificate_days - 1) * day_us);
   EXPECT_EQ(judge.verify(said, proof, a_.certificate), proof_verdict::proven);
-  time_.now_us_ = made + (node_certificate_days + 1) * day_us;
+  time_.advance_us(2 * day_us);
   EXPECT_EQ(judge.verify(said, proof, a_.certificate), proof_verdict::expired);
-  time_.now_us_ = made - day_us;
+  time_.advance_us(-(node_certificate_days + 2) * day_us); // the day before it was made
   EXPECT_EQ(judge.verify(said, proof, a_.certificate), proof_verdict::not_yet_valid);
 }
 
@@ -215,7 +206,7 @@ std::string certificate_with(const key_pair& root, const key_pair& node, const u
 TEST_P(proofs, need_a_certificate_made_for_both_ends) {
   auto said = a_to_b();
   auto proof = signer(a_).sign(said);
-  auto now_s = time_.now_us_ / 1'000'000;
+  auto now_s = time_.now_us() / 1'000'000;
   auto judged_with = [&](const char* purposes) {
     return verifier().verify(said, proof, certificate_with(root_, a_, node_a, purposes, now_s));
   };
@@ -227,7 +218,7 @@ TEST_P(proofs, need_a_certificate_made_for_both_ends) {
 TEST_P(proofs, with_a_certificate_of_two_nodes_are_refused) {
   auto said = a_to_b();
   auto both =
-      certificate_with(root_, a_, node_b, "clientAuth,serverAuth", time_.now_us_ / 1'000'000);
+      certificate_with(root_, a_, node_b, "clientAuth,serverAuth", time_.now_us() / 1'000'000);
   EXPECT_EQ(verifier().verify(said, signer(a_).sign(said), both), proof_verdict::another_node);
 }
 

@@ -121,6 +121,15 @@ TEST_F(sealing, codes_are_six_digits_of_their_request) {
   EXPECT_NE(trust.code_hash(upload_a, "123456"), trust.code_hash(upload_b, "123456"));
 }
 
+TEST_F(sealing, a_tokens_secret_is_that_of_its_asker_and_key_and_of_nothing_else) {
+  EXPECT_EQ(trust.token_secret("root", "k1"), trust.token_secret("root", "k1"));
+  EXPECT_NE(trust.token_secret("root", "k1"), trust.token_secret("root", "k2"));
+  EXPECT_NE(trust.token_secret("root", "k1"), trust.token_secret("asha", "k1"));
+  EXPECT_NE(trust.token_secret("ro", "otk1"), trust.token_secret("root", "k1"));
+  EXPECT_NE(trust.token_secret("root", "k1"), trust.content_hash({"root", "k1"}));
+  EXPECT_NE(trust.token_secret("root", "k1"), sealer(key_of('8'), dice).token_secret("root", "k1"));
+}
+
 TEST_F(sealing, payload_parts_cannot_be_shifted) {
   EXPECT_NE(trust.payload_hash({"ab", "c"}), trust.payload_hash({"a", "bc"}));
   EXPECT_EQ(trust.payload_hash({"ab", "c"}), trust.payload_hash({"ab", "c"}));

@@ -187,6 +187,23 @@ TEST(disbursement_resume, waits_for_the_project) {
   EXPECT_EQ(given_one(active).when(resume()).after.status(), pb::DISBURSEMENT_PAYING);
 }
 
+/// It may have been paused for weeks: what it knows is not what it goes by for long.
+TEST(disbursement_resume, asks_the_project_again_and_pauses_if_it_is_not_active) {
+  auto now = after_command(paying(), scenes::pause());
+  auto out = given_one(now).when(resume());
+  ASSERT_EQ(out.made.told().size(), 1u);
+  EXPECT_EQ(out.made.told()[0].to, project);
+  auto question = detail::parsed<pb::ProjectMessage>(out.made.told()[0].bytes, "unreadable");
+  EXPECT_EQ(ref_of(question.ask().asker()), self);
+  EXPECT_TRUE(question.ask().once());
+  EXPECT_EQ(out.after.status(), pb::DISBURSEMENT_PAYING) << "by what it knows";
+  auto told = after_message(out.after, project_fact(pb::PROJECT_SUSPENDED, 0, 0));
+  EXPECT_EQ(told.status(), pb::DISBURSEMENT_PAUSED);
+  EXPECT_EQ(told.reason(), "project suspended");
+  EXPECT_EQ(after_message(out.after, project_fact(pb::PROJECT_ACTIVE, 0, 0)).status(),
+            pb::DISBURSEMENT_PAYING);
+}
+
 TEST(disbursement_pause, by_hand_does_not_hide_a_suspended_project) {
   auto now = after_command(paying(), scenes::pause());
   now = after_message(now, project_fact(pb::PROJECT_CLOSED));

@@ -90,6 +90,9 @@ private:
   }
 
   void do_anything() {
+    for (auto& d : disbursements_)
+      if (world_.disbursement_state(d).status() == pb::DISBURSEMENT_PAYING && world_.draw(3) == 0)
+        return interfere(d);
     switch (world_.draw(10)) {
       case 0: return change_the_frame();
       case 1:
@@ -97,6 +100,15 @@ private:
       case 3:
       case 4: return spend();
       default: return disburse();
+    }
+  }
+
+  /// Paying lasts a few steps only, and is when most can go wrong.
+  void interfere(const entity_ref& d) {
+    switch (world_.draw(4)) {
+      case 0: return world_.suspend();
+      case 1: return cancel_seldom(d);
+      default: world_.pause(d); return;
     }
   }
 
@@ -142,6 +154,7 @@ private:
       case 2: world_.request(s); return;
       case 3:
       case 4: world_.approve_settlement(s); return;
+      case 5: world_.withdraw(s); return;
       default: world_.pay_settlement(s); return;
     }
   }
@@ -204,6 +217,7 @@ TEST(random_walk, conserves_the_books_and_ends_what_it_began) {
                       "vendor.account_opened",
                       "vendor.receipt",
                       "vendor.quoted",
+                      "vendor.released",
                       "vendor.paid_out",
                       "settlement.project_known",
                       "settlement.requested",

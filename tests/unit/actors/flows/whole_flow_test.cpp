@@ -187,6 +187,42 @@ TEST(whole_flow, a_suspended_project_stops_paying_until_a_person_resumes) {
   }
 }
 
+TEST(whole_flow, what_a_withdrawn_settlement_held_another_one_settles) {
+  world w(8);
+  settle_in(w);
+  auto v = w.register_vendor();
+  w.verify(v);
+  order_payment(w);
+  w.play().run();
+  auto b = w.batches()[0];
+  w.redeem(b, 0, v, 10);
+  w.play().run();
+  auto first = w.open_settlement(v);
+  w.request(first);
+  w.play().run();
+  ASSERT_EQ(w.settlement_state(first).quote().sum_minor(), 10);
+  ASSERT_TRUE(w.approve_settlement(first).ok());
+  w.redeem(b, 1, v, 20);
+  w.play().run();
+
+  auto second = w.open_settlement(v);
+  w.request(second);
+  w.play().run();
+  EXPECT_EQ(w.settlement_state(second).status(), pb::SETTLEMENT_OPEN) << "the first one holds them";
+  ASSERT_TRUE(w.withdraw(first).ok());
+  w.play().run();
+  w.request(second);
+  w.play().run();
+  ASSERT_EQ(w.settlement_state(second).quote().sum_minor(), 30);
+  w.approve_settlement(second);
+  w.pay_settlement(second);
+  w.play().run();
+  EXPECT_EQ(w.settlement_state(second).paid_minor(), 30);
+  EXPECT_EQ(w.pay_settlement(first).error_name(), "wrong_status");
+  EXPECT_EQ(w.vendors_minor(), 0);
+  w.check_at_rest();
+}
+
 TEST(whole_flow, a_redemption_that_races_the_suspension_is_held_not_settled) {
   world w(6);
   settle_in(w);

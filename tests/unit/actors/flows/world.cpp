@@ -258,6 +258,12 @@ reply world::pay_settlement(const entity_ref& s) {
   return ask(s, c, maker);
 }
 
+reply world::withdraw(const entity_ref& s) {
+  pb::SettlementCommand c;
+  c.mutable_withdraw()->set_reason("a receipt is disputed");
+  return ask(s, c, maker);
+}
+
 pb::SettlementState world::settlement_state(const entity_ref& s) const {
   return play_.state_of<settlement>(s.id);
 }

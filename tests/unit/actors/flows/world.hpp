@@ -66,6 +66,7 @@ public:
   reply request(const entity_ref& settlement);
   reply approve_settlement(const entity_ref& settlement);
   reply pay_settlement(const entity_ref& settlement);
+  reply withdraw(const entity_ref& settlement);
   pb::SettlementState settlement_state(const entity_ref& settlement) const;
 
   std::int64_t outside_minor() const;

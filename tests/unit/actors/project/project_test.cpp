@@ -164,6 +164,38 @@ TEST(project, answers_but_does_not_remember_beyond_its_bound_of_askers) {
   EXPECT_EQ(out.effects(), "tell batch project");
 }
 
+pb::ProjectStatus news_to_disbursement(const outcome_of<project>& out) {
+  pb::DisbursementMessage news;
+  EXPECT_TRUE(news.ParseFromString(out.made.told().back().bytes));
+  return news.project().status();
+}
+
+/// Or it would pay on, because the list of askers was full when it asked.
+TEST(project, tells_its_news_to_whoever_holds_a_reserve_even_if_there_was_no_place_for_it) {
+  auto state = active(1'000).state();
+  for (int i = 0; i < project::max_askers; ++i)
+    assign(*state.add_askers(), {"batch", derive_id({"asker", std::to_string(i)})});
+  auto now = then(world(state).as(project_self).told(ask_from(a_disbursement)));
+  ASSERT_EQ(now.state().askers_size(), project::max_askers);
+  auto paying = then(now.told(reserve(300)));
+  auto suspended = paying.when(suspend());
+  ASSERT_EQ(suspended.made.told().size(), project::max_askers + 1u);
+  EXPECT_EQ(suspended.made.told().back().to, a_disbursement);
+  EXPECT_EQ(news_to_disbursement(suspended), pb::PROJECT_SUSPENDED);
+  auto again = then(suspended).when(activate());
+  EXPECT_EQ(again.made.told().back().to, a_disbursement);
+  EXPECT_EQ(news_to_disbursement(again), pb::PROJECT_ACTIVE);
+  auto ended = then(then(again).told(reservation_ended()));
+  EXPECT_EQ(ended.when(suspend()).made.told().size(), project::max_askers + 0u);
+}
+
+TEST(project, tells_its_news_to_nobody_twice) {
+  auto asked = then(active(1'000).told(ask_from(a_disbursement)));
+  auto out = then(asked.told(reserve(300))).when(suspend());
+  ASSERT_EQ(out.made.told().size(), 1u);
+  EXPECT_EQ(out.made.told()[0].to, a_disbursement);
+}
+
 pb::BatchJoinedProject word_to_upload(const outcome_of<project>& out) {
   EXPECT_EQ(out.made.told().at(0).to, an_upload);
   pb::UploadMessage news;

@@ -46,6 +46,12 @@ inline command pay() {
   return ask;
 }
 
+inline command withdraw(const std::string& reason = "a receipt is disputed") {
+  command ask;
+  ask.mutable_withdraw()->set_reason(reason);
+  return ask;
+}
+
 inline message project_fact(pb::ProjectStatus status = pb::PROJECT_ACTIVE) {
   message told;
   told.mutable_project()->set_project(project.id.raw());

@@ -167,6 +167,34 @@ TEST(settlement_pay, of_another_sum_than_the_approved_parks) {
   EXPECT_THROW(given_one(scenes::paying()).told(told), broken_invariant);
 }
 
+TEST(settlement_withdraw, frees_the_receipts_and_forgets_quote_and_approval) {
+  for (auto& before : {scenes::requested(), scenes::approved()}) {
+    auto out = given_one(before).by("asha").when(scenes::withdraw());
+    EXPECT_EQ(out.made.told().at(0).to, scenes::shop);
+    EXPECT_EQ(ref_of(told_vendor(out).release().settlement()), scenes::self);
+    EXPECT_EQ(told_vendor(out).release().currency(), "NPR");
+    EXPECT_EQ(out.after.status(), pb::SETTLEMENT_OPEN);
+    EXPECT_EQ(out.after.reason(), "withdrawn by asha: a receipt is disputed");
+    EXPECT_FALSE(out.after.has_quote());
+    EXPECT_EQ(out.after.requested_by(), "");
+    EXPECT_EQ(out.after.approved_by(), "");
+    EXPECT_EQ(out.made.level(), 1) << "the release before reads it";
+  }
+  EXPECT_EQ(given_one(scenes::requested())
+                .when(scenes::withdraw(std::string(settlement::max_note + 1, 'x')))
+                .error_name(),
+            "invalid_input");
+}
+
+TEST(settlement_withdraw, can_be_requested_anew_and_needs_a_new_approval) {
+  auto now = scenes::after_command(scenes::approved(), scenes::withdraw());
+  EXPECT_EQ(given_one(now).when(scenes::pay()).error_name(), "wrong_status");
+  now = scenes::after_command(now, scenes::request(), "checker");
+  now = scenes::after_message(now, scenes::quote());
+  EXPECT_EQ(given_one(now).by("checker").when(scenes::approve()).error_name(), "maker_is_checker");
+  EXPECT_EQ(scenes::after_command(now, scenes::approve(), "maker").approved_by(), "maker");
+}
+
 TEST(settlement, says_when_an_answer_is_on_its_way) {
   EXPECT_EQ(given_one(scenes::requesting()).when(scenes::request()).refusal->message,
             "the settlement is requesting: the vendor's answer is on its way");

@@ -35,6 +35,7 @@ std::map<std::string, std::function<scenes::outcome(given_one)>> inputs() {
   asks("request", scenes::request());
   asks("approve", scenes::approve());
   asks("pay", scenes::pay());
+  asks("withdraw", scenes::withdraw());
   auto hears = [&](const std::string& name, const entity_ref& from, const scenes::message& told) {
     out[name] = [from, told](given_one g) { return g.from(from).told(told); };
   };
