@@ -5,12 +5,18 @@ target_compile_features(rahat_options INTERFACE cxx_std_20)
 target_include_directories(rahat_options INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/proto)
 target_compile_options(rahat_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow=local)
 
-# Headers that are parsed once: one set for the product, one for tests, which are built without
-# optimisation because they are compiled more often than they run.
+# Headers that are parsed once: one set for the product, one for what only waits for people (command
+# lines, settings), one for tests, which are built without optimisation because they are compiled more
+# often than they run.
 set(test_flags -O0)
+set(tool_flags $<$<CONFIG:Release>:-O1>)
 add_library(rahat_pch STATIC cmake/pch.cpp)
 target_link_libraries(rahat_pch PRIVATE rahat_options protobuf::libprotobuf)
 target_precompile_headers(rahat_pch PRIVATE cmake/pch.hpp)
+add_library(rahat_pch_tool STATIC cmake/pch.cpp)
+target_link_libraries(rahat_pch_tool PRIVATE rahat_options protobuf::libprotobuf CLI11::CLI11)
+target_compile_options(rahat_pch_tool PRIVATE ${tool_flags})
+target_precompile_headers(rahat_pch_tool PRIVATE cmake/pch_tool.hpp)
 add_library(rahat_pch_test STATIC cmake/pch.cpp)
 target_link_libraries(rahat_pch_test PRIVATE rahat_options protobuf::libprotobuf GTest::gmock)
 target_compile_options(rahat_pch_test PRIVATE ${test_flags})
@@ -22,6 +28,24 @@ function(rahat_library name)
   add_library(${name} STATIC ${ARG_SOURCES})
   target_link_libraries(${name} PUBLIC rahat_options ${ARG_LINK})
   target_precompile_headers(${name} REUSE_FROM rahat_pch)
+endfunction()
+
+# The same for a room of tools.
+function(rahat_tool_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC rahat_options CLI11::CLI11 ${ARG_LINK})
+  target_compile_options(${name} PRIVATE ${tool_flags})
+  target_precompile_headers(${name} REUSE_FROM rahat_pch_tool)
+endfunction()
+
+# The same for what tests share.
+function(rahat_test_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC rahat_options ${ARG_LINK} PRIVATE GTest::gmock)
+  target_compile_options(${name} PRIVATE ${test_flags})
+  target_precompile_headers(${name} REUSE_FROM rahat_pch_test)
 endfunction()
 
 # rahat_proto(NAME PROTOS ... LINK ...): Protobuf messages, included by their path from the root.

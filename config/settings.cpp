@@ -240,7 +240,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out = "\"";
   for (char c : text) {
     if (c == '"' || c == '\\')
@@ -315,7 +315,7 @@ std::string nearest_name(std::string_view unknown) {
 std::string value_text(const setting& row, const config& from) {
   auto& c = const_cast<config&>(from); // slots give references; none is written through here
   if (auto at = std::get_if<text_slot>(&row.at))
-    return quoted((*at)(c));
+    return in_quotes((*at)(c));
   if (auto at = std::get_if<integer_slot>(&row.at))
     return std::to_string((*at)(c));
   if (auto at = std::get_if<flag_slot>(&row.at))

@@ -41,7 +41,7 @@ struct door_book {
     bool accepted = false; // dialled: the other side has answered
     std::string host;      // dialled
     std::uint16_t port = 0;
-    std::vector<std::string> waiting; // at most max_message_bytes; the door posts them in its turn
+    std::vector<std::string> waiting{}; // for the door's turn; at most max_message_bytes
     std::size_t waiting_bytes = 0;
     caf::actor_clock::time_point posted{};
   };
