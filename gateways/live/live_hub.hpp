@@ -114,6 +114,9 @@ private:
   void replay(const std::string& name, const std::shared_ptr<subscriber>& who);
   void with_room(const std::shared_ptr<subscriber>& who, std::function<void()> then);
   void pushed(subscriber& who, std::size_t events);
+  template <class GoOn, class Token>
+  bool push_page(const std::string& name, const std::vector<journal_row>& page, subscriber& who,
+                 GoOn go_on, Token token);
   void read_entity(const std::string& name, const entity_ref& entity,
                    const std::shared_ptr<subscriber>& who);
   void read_feed(const std::shared_ptr<subscriber>& who);

@@ -33,6 +33,24 @@ void live_hub::pushed(subscriber& who, std::size_t events) {
   who.to->give_back(events);
 }
 
+/// One page of a replay, without progress. `go_on` steps behind a row, `token` names that place.
+/// False: the client has gone.
+template <class GoOn, class Token>
+bool live_hub::push_page(const std::string& name, const std::vector<journal_row>& page,
+                         subscriber& who, GoOn go_on, Token token) {
+  std::size_t sent = 0;
+  for (auto& row : page) {
+    go_on(row);
+    if (options_.progress_types.contains(row.type))
+      continue;
+    if (!who.to->push(replayed(name, row, token())))
+      return false;
+    ++sent;
+  }
+  pushed(who, sent);
+  return true;
+}
+
 void live_hub::replay_entity(const std::string& name, entity_ref entity,
                              std::shared_ptr<subscriber> who) {
   with_room(who, [this, name, entity, who] { read_entity(name, entity, who); });
@@ -50,16 +68,10 @@ void live_hub::read_entity(const std::string& name, const entity_ref& entity,
                 auto* page = std::get_if<std::vector<journal_row>>(&rows);
                 if (page == nullptr)
                   return cannot_replay(name, who);
-                std::size_t sent = 0;
-                for (auto& row : *page) {
-                  who->seq = row.seq;
-                  if (options_.progress_types.contains(row.type))
-                    continue;
-                  if (!who->to->push(replayed(name, row, std::to_string(row.seq))))
-                    return leave(who->to);
-                  ++sent;
-                }
-                pushed(*who, sent);
+                const auto go_on = [&](const journal_row& row) { who->seq = row.seq; };
+                const auto token = [&] { return std::to_string(who->seq); };
+                if (!push_page(name, *page, *who, go_on, token))
+                  return leave(who->to);
                 if (page->size() == limit)
                   replay_entity(name, entity, who);
                 else
@@ -116,16 +128,12 @@ void live_hub::read_feed(const std::shared_ptr<subscriber>& who) {
                 auto* page = std::get_if<std::vector<journal_row>>(&rows);
                 if (page == nullptr)
                   return cannot_replay(feed_name, who);
-                std::size_t sent = 0;
-                for (auto& row : *page) {
+                const auto go_on = [&](const journal_row& row) {
                   who->positions.positions[row.shard] = row.position;
-                  if (options_.progress_types.contains(row.type))
-                    continue;
-                  if (!who->to->push(replayed(feed_name, row, who->positions.text())))
-                    return leave(who->to);
-                  ++sent;
-                }
-                pushed(*who, sent);
+                };
+                const auto token = [&] { return who->positions.text(); };
+                if (!push_page(feed_name, *page, *who, go_on, token))
+                  return leave(who->to);
                 if (page->size() < limit)
                   ++who->shard;
                 if (who->shard < shard_count)

@@ -26,6 +26,7 @@ bool spare_log::step() {
     if (more())
       return false;
   } catch (const pqxx::failure&) {
+    // Commits then wait for their segments, as they would without this.
   }
   connection_.reset();
   wanted_ = 0;

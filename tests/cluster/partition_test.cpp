@@ -76,8 +76,9 @@ protected:
 
   void SetUp() override {
     if (!refusal_.empty())
-      GTEST_SKIP()
-          << refusal_; // namespaces of the network are given to root only; said aloud above
+      // Only root may make namespaces of the network; SetUpTestSuite has said aloud what is
+      // missing.
+      GTEST_SKIP() << refusal_;
     cluster().wait_settled();
     by_uuid_.resize(nodes);
     std::iota(by_uuid_.begin(), by_uuid_.end(), 0U);

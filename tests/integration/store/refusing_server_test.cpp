@@ -36,16 +36,8 @@ public:
       void committed(std::uint64_t, std::uint64_t) override { heard.set_value({{}, ""}); }
       void failed(std::uint64_t, const commit_refusal& why) override { heard.set_value(why); }
     };
-    commit c;
-    c.entity = self_;
-    c.shard = shard_of(self_);
-    c.incarnation = incarnation;
-    c.seq = seq;
-    c.type = "probe.noted";
-    c.principal = "test";
-    c.at_us = 1'700'000'000'000'000;
     auto listener = std::make_shared<ear>();
-    store_.write(std::move(c), listener);
+    store_.write(probe_commit(self_, incarnation, seq), listener);
     return listener->heard.get_future();
   }
 

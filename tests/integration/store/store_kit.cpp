@@ -157,4 +157,16 @@ void store_kit::look_again() {
   admin_ = std::make_unique<pqxx::connection>(database_.admin);
 }
 
+commit probe_commit(const entity_ref& self, std::uint64_t incarnation, std::uint64_t seq) {
+  commit c;
+  c.entity = self;
+  c.shard = shard_of(self);
+  c.incarnation = incarnation;
+  c.seq = seq;
+  c.type = "probe.noted";
+  c.principal = "test";
+  c.at_us = 1'700'000'000'000'000;
+  return c;
+}
+
 } // namespace rahat::test

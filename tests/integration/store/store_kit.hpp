@@ -66,4 +66,7 @@ private:
   std::unique_ptr<pg_store> store_;
 };
 
+/// A commit of nothing but itself, of an entity's next sequence number.
+commit probe_commit(const entity_ref& self, std::uint64_t incarnation, std::uint64_t seq);
+
 } // namespace rahat::test

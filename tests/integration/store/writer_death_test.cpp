@@ -68,14 +68,7 @@ protected:
   }
 
   std::shared_ptr<hearer> send(std::uint64_t incarnation, std::uint64_t seq) {
-    commit c;
-    c.entity = self_;
-    c.shard = shard_of(self_);
-    c.incarnation = incarnation;
-    c.seq = seq;
-    c.type = "probe.noted";
-    c.principal = "test";
-    c.at_us = 1;
+    auto c = probe_commit(self_, incarnation, seq);
     wire::Commit payload;
     payload.add_events("event");
     c.payload = payload.SerializeAsString();

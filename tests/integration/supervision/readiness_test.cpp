@@ -1,6 +1,7 @@
 // What a node says of its readiness, and what it serves meanwhile, when its server turns on it.
 #include "apps/rahatd/database_watch.hpp"
 #include "apps/rahatd/node.hpp"
+#include "tests/integration/supervision/lone_node.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/pg_fixture.hpp"
@@ -21,13 +22,7 @@ using testing::HasSubstr;
 class node_readiness : public testing::Test {
 protected:
   void start(bool fsync_check, std::int64_t writers = 1) {
-    config c;
-    c.node.data_dir = (scratch_.path() / "data").string();
-    c.node.name = "test";
-    c.http.public_port = 0;
-    c.http.internal_port = 0;
-    c.database.url = secret{db_.service};
-    c.database.admin_url = secret{db_.owner};
+    auto c = lone_node(scratch_.path() / "data", db_);
     c.database.fsync_check = fsync_check;
     c.persistence.writers = writers;
     node_ = std::make_unique<node>(c, [](const std::string& why) { ADD_FAILURE() << why; });

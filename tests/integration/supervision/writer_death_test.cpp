@@ -1,6 +1,7 @@
 // A real node, in this process so that a fault can be put where no outside world reaches: a
 // writer's thread that dies with commits in its hands.
 #include "apps/rahatd/node.hpp"
+#include "tests/integration/supervision/lone_node.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/pg_fixture.hpp"
@@ -23,14 +24,7 @@ using testing::StartsWith;
 class node_supervision : public testing::Test {
 protected:
   void start() {
-    auto db = pg_fixture::get().empty_database();
-    config c;
-    c.node.data_dir = (scratch_.path() / "data").string();
-    c.node.name = "test";
-    c.http.public_port = 0;
-    c.http.internal_port = 0;
-    c.database.url = secret{db.service};
-    c.database.admin_url = secret{db.owner};
+    auto c = lone_node(scratch_.path() / "data", pg_fixture::get().empty_database());
     c.database.fsync_check = false;
     node::faults faults;
     faults.before_batch = [this](unsigned) {
